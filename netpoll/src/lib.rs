@@ -1,0 +1,1 @@
+//! A Go-style netpoller.

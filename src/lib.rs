@@ -1,0 +1,1 @@
+//! Deadline-aware sockets on a Go-style netpoller.

@@ -1,0 +1,3 @@
+//! A hierarchical timer wheel.
+#![no_std]
+#![forbid(unsafe_code)]
