@@ -1,0 +1,154 @@
+//! An echo server whose every read and write has a fresh deadline.
+//!
+//!     cargo run --release --example echo -- --port 7000 --deadline-ms 30000
+//!
+//! A connection that stays silent for longer is closed. Ctrl-C stops the server.
+
+use clap::{Parser, ValueEnum};
+use netwheel::net::{TcpListener, TcpStream};
+use netwheel::rt::{self, Runtime};
+use netwheel::{Deadline, is_closed};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+#[derive(Parser)]
+#[command(about = "Echoes what it reads, with a deadline on every read and every write")]
+struct Args {
+    /// The port on 127.0.0.1; 0 lets the system pick one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// A fresh deadline this far off before every read and before every write.
+    #[arg(long, default_value_t = 30_000, conflicts_with = "no_deadline")]
+    deadline_ms: u64,
+    /// No deadlines at all.
+    #[arg(long)]
+    no_deadline: bool,
+    /// A task or a thread for each connection.
+    #[arg(long, value_enum, default_value_t = Mode::Tasks)]
+    mode: Mode,
+    /// Worker threads for tasks [default: one for each processor].
+    #[arg(long)]
+    workers: Option<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Mode {
+    Tasks,
+    Threads,
+}
+
+fn main() {
+    let args = Args::parse();
+    if let Err(error) = serve(&args) {
+        eprintln!("echo: {error}");
+        std::process::exit(2);
+    }
+}
+
+fn serve(args: &Args) -> io::Result<()> {
+    let timeout = (!args.no_deadline).then_some(Duration::from_millis(args.deadline_ms));
+    let runtime = match args.mode {
+        Mode::Threads => None,
+        Mode::Tasks => {
+            let builder = Runtime::builder();
+            Some(match args.workers {
+                Some(workers) => builder.workers(workers).build()?,
+                None => builder.build()?,
+            })
+        }
+    };
+    let bind = || {
+        TcpListener::bind(("127.0.0.1", args.port))
+            .map_err(|e| io::Error::new(e.kind(), format!("port {}: {e}", args.port)))
+    };
+    // Inside of the runtime, so that its workers drive the listener.
+    let listener = match &runtime {
+        Some(runtime) => runtime.block_on(async { bind() })?,
+        None => bind()?,
+    };
+    let listener = Arc::new(listener);
+    println!("listening {}", listener.local_addr()?);
+
+    let accepting = Arc::clone(&listener);
+    match &runtime {
+        Some(runtime) => drop(runtime.spawn(accept_tasks(accepting, timeout))),
+        None => drop(thread::spawn(move || accept_threads(&accepting, timeout))),
+    }
+    Signals::new([SIGINT, SIGTERM])?.forever().next();
+    listener.close()
+}
+
+async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {
+    loop {
+        match listener.accept_async().await {
+            Ok((stream, _)) => drop(rt::spawn(echo_task(stream, timeout))),
+            Err(error) if is_closed(&error) => return,
+            // Out of descriptors: give those in use a moment.
+            Err(error) => {
+                eprintln!("echo: accept: {error}");
+                if let Ok(pause) = rt::sleep(Duration::from_millis(10)) {
+                    pause.await;
+                }
+            }
+        }
+    }
+}
+
+async fn echo_task(stream: TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buf = [0; 2048];
+    loop {
+        if let Some(timeout) = timeout {
+            stream.set_read_deadline(timeout)?;
+        }
+        let n = stream.read_async(&mut buf).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        if let Some(timeout) = timeout {
+            stream.set_write_deadline(timeout)?;
+        }
+        stream.write_all_async(&buf[..n]).await?;
+    }
+}
+
+fn accept_threads(listener: &TcpListener, timeout: Option<Duration>) {
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                // Small stacks: there may be thousands of them.
+                let builder = thread::Builder::new().stack_size(64 << 10);
+                if let Err(error) = builder.spawn(move || echo_thread(&stream, timeout)) {
+                    eprintln!("echo: {error}");
+                }
+            }
+            Err(error) if is_closed(&error) => return,
+            Err(error) => {
+                eprintln!("echo: accept: {error}");
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+fn echo_thread(mut stream: &TcpStream, timeout: Option<Duration>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut buf = [0; 2048];
+    loop {
+        if let Some(timeout) = timeout {
+            stream.set_read_deadline(Deadline::from(timeout))?;
+        }
+        let n = stream.read(&mut buf)?;
+        if n == 0 {
+            return Ok(());
+        }
+        if let Some(timeout) = timeout {
+            stream.set_write_deadline(timeout)?;
+        }
+        stream.write_all(&buf[..n])?;
+    }
+}

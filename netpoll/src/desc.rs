@@ -1,0 +1,317 @@
+//! The per-file record (Go's `pollDesc`): [`PollDesc`].
+//!
+//! Two cache lines: an info word, and for each direction a gate and a deadline word; then where
+//! the slot's wheel entry is filed, and the waiters behind a lock.
+//!
+//! | word | written by | read by |
+//! |---|---|---|
+//! | `info` | owner (open, free), closer, poller (event error) | everybody |
+//! | `read.gate`, `write.gate` | poller, operations, waiters | everybody |
+//! | `read.deadline`, `write.deadline` | whoever sets a deadline; no lock | operations, waiters, the poller |
+//! | `filed` | holder of the wheel lock only | waiters, setters |
+//! | `waiting` | under the descriptor lock | under the descriptor lock |
+//!
+//! # The deadline is the truth
+//!
+//! The wheel entry is only an appointment to look at the deadline word. So nothing has to be
+//! undone when a deadline moves: an entry that comes due reads the words, and acts on what they
+//! say at that moment. That is why there is no arming sequence here (Go's `rseq`/`wseq`): there
+//! is no second copy of the deadline that could be stale. The entry is needed only while somebody
+//! waits, so moving a deadline with nobody waiting is one store and one look at the gate.
+//!
+//! # Races
+//!
+//! Three parties: a *waiter* announces itself in the gate, reads its deadline, looks at `filed`,
+//! and files an entry if `filed` is later. A *setter* stores the deadline, looks at the gate, and
+//! if somebody waits looks at `filed` and files if that is later. The *poller*, when the entry
+//! comes due, takes `filed` away, looks at the gate, reads the deadline, and files again or wakes.
+//!
+//! 1. Waiter and setter meet in the gate (both by read-modify-write): the second of the two sees
+//!    the first. So a deadline set while somebody is about to wait is filed by one of them.
+//! 2. Waiter and poller meet in `filed` (same): either the poller takes the entry after the
+//!    waiter looked, then it sees the announcement; or before, then the waiter finds nothing
+//!    filed and files.
+//! 3. Setter and poller meet in `filed` in the same way: the poller sees the new deadline, or the
+//!    setter finds nothing filed and files.
+//! 4. Closer and waiter meet under the lock: CLOSING is set before the closer takes it.
+//!
+//! A wake-up that turns out to be wrong (the deadline was moved after the poller read it) costs
+//! one turn of the waiter's loop: it looks again and waits again (RG-6).
+
+use crate::gate::{Gate, Readiness};
+use crate::info::PollInfo;
+use crate::ready::Ready;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::waiters::{Place, WaitQueue, WaiterId};
+use crate::{Direction, PollError};
+use netwheel_timers::NEVER;
+use std::task::Waker;
+
+/// The per-file record; see the module's documentation.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct PollDesc {
+    pub(crate) info: PollInfo,
+    /// When the slot's wheel entry comes due; `NEVER` if there is none.
+    filed: AtomicU64,
+    read: Half,
+    write: Half,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Half {
+    /// Nanoseconds of the poller's clock; `NEVER` for none (Go's `rd`/`wd`).
+    deadline: AtomicU64,
+    gate: Gate,
+    /// How many times the deadline was set (a statistic: a race may lose one).
+    sets: AtomicU32,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    read: WaitQueue,
+    write: WaitQueue,
+}
+
+impl Waiting {
+    fn queue(&mut self, direction: Direction) -> &mut WaitQueue {
+        match direction {
+            Direction::Read => &mut self.read,
+            Direction::Write => &mut self.write,
+        }
+    }
+}
+
+/// What a wait came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wait {
+    Ready,
+    Failed(PollError),
+    /// The waiter is queued, and its waker will be called.
+    Queued,
+}
+
+impl Half {
+    fn new() -> Self {
+        Self { deadline: AtomicU64::new(NEVER), gate: Gate::new(), sets: AtomicU32::new(0) }
+    }
+}
+
+impl PollDesc {
+    pub(crate) fn new() -> Self {
+        Self {
+            info: PollInfo::new(),
+            filed: AtomicU64::new(NEVER),
+            read: Half::new(),
+            write: Half::new(),
+            waiting: Mutex::new(Waiting::default()),
+        }
+    }
+
+    fn half(&self, direction: Direction) -> &Half {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    pub(crate) fn gate(&self, direction: Direction) -> &Gate {
+        &self.half(direction).gate
+    }
+
+    /// The slot has a new owner: no deadlines, and nothing known of the kernel's buffers.
+    ///
+    /// An entry of the last owner stays in the wheel and in `filed`; the new owner uses it.
+    pub(crate) fn reset(&self) {
+        for half in [&self.read, &self.write] {
+            half.deadline.store(NEVER, Ordering::Release);
+            half.gate.reset();
+        }
+    }
+
+    pub(crate) fn deadline(&self, direction: Direction) -> u64 {
+        self.half(direction).deadline.load(Ordering::Acquire)
+    }
+
+    /// Stores a deadline and returns whether somebody waits in that direction, who then must be
+    /// seen to: see [`wake_expired`](Self::wake_expired) and `filed` (race 1).
+    pub(crate) fn set_deadline(&self, direction: Direction, deadline: u64) -> bool {
+        let half = self.half(direction);
+        half.sets.store(half.sets.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        half.deadline.store(deadline, Ordering::Release);
+        half.gate.look().has_waiters()
+    }
+
+    pub(crate) fn deadline_sets(&self) -> u64 {
+        let of = |half: &Half| u64::from(half.sets.load(Ordering::Relaxed));
+        of(&self.read) + of(&self.write)
+    }
+
+    /// Whether an operation may start, or must end (Go's `netpollcheckerr`, IW-2).
+    pub(crate) fn check(
+        &self,
+        direction: Direction,
+        has_passed: impl Fn(u64) -> bool,
+    ) -> Result<(), PollError> {
+        let info = self.info.load();
+        if info.is_closing() {
+            return Err(PollError::Closing);
+        }
+        let deadline = self.deadline(direction);
+        if deadline != NEVER && has_passed(deadline) {
+            return Err(PollError::Timeout);
+        }
+        if !info.is_open() || (info.event_err() && direction == Direction::Read) {
+            return Err(PollError::NotPollable);
+        }
+        Ok(())
+    }
+
+    /// Looks whether a wait is over, and queues the waiter if it is not (Go's `netpollblock`).
+    ///
+    /// A waiter that is queued already keeps its place, with the new waker. Readiness beats an
+    /// error (RG-5).
+    pub(crate) fn wait(
+        &self,
+        direction: Direction,
+        id: WaiterId,
+        place: Place,
+        waker: &Waker,
+        has_passed: impl Fn(u64) -> bool,
+    ) -> Wait {
+        // Wakers are cloned before the lock and dropped after it: both may run foreign code.
+        let fresh = waker.clone();
+        let gate = self.gate(direction);
+        let mut waiting = lock(&self.waiting);
+        let queue = waiting.queue(direction);
+        let outcome = if gate.announce().is_ready() {
+            Wait::Ready
+        } else if let Err(error) = self.check(direction, has_passed) {
+            Wait::Failed(error)
+        } else {
+            Wait::Queued
+        };
+        let spare = if outcome == Wait::Queued {
+            queue.join(id, fresh, place)
+        } else {
+            let left = queue.remove(id);
+            if queue.is_empty() {
+                gate.retire();
+            }
+            left
+        };
+        drop(waiting);
+        drop(spare);
+        outcome
+    }
+
+    /// Takes a waiter out of the queue; returns whether it was still there.
+    ///
+    /// One that was not has had its turn, and must pass it on.
+    pub(crate) fn cancel(&self, direction: Direction, id: WaiterId) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let queue = waiting.queue(direction);
+        let removed = queue.remove(id);
+        if queue.is_empty() {
+            self.gate(direction).retire();
+        }
+        drop(waiting);
+        removed.is_some()
+    }
+
+    /// Gives the turn to the next waiter if there is something left to be ready for.
+    pub(crate) fn hand_on(&self, direction: Direction, ready: &mut Ready) {
+        let seen = self.gate(direction).snapshot();
+        if seen.is_ready() && seen.has_waiters() {
+            self.wake_next(direction, ready);
+        }
+    }
+
+    /// An event (Go's `netpollready`): marks the direction ready and gives one waiter its turn.
+    pub(crate) fn ready(&self, direction: Direction, sticky: bool, ready: &mut Ready) {
+        if self.gate(direction).ready(sticky).has_waiters() {
+            self.wake_next(direction, ready);
+        }
+    }
+
+    /// Takes the first waiter that will answer for its turn, and the `poll_*` ones before it.
+    fn wake_next(&self, direction: Direction, ready: &mut Ready) {
+        let mut waiting = lock(&self.waiting);
+        let queue = waiting.queue(direction);
+        while let Some((id, waker)) = queue.pop() {
+            ready.push(waker);
+            if id != WaiterId::POLL {
+                break;
+            }
+        }
+        if queue.is_empty() {
+            self.gate(direction).retire();
+        }
+    }
+
+    /// Takes all waiters of a direction whose deadline has passed (Go's `netpolldeadlineimpl`).
+    /// Returns whether it had.
+    ///
+    /// Nothing is recorded: the deadline word says it all, and readiness is left alone (RG-1,
+    /// EX-3, EX-4).
+    pub(crate) fn wake_expired(&self, direction: Direction, now: u64, ready: &mut Ready) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let expired = self.deadline(direction) <= now;
+        if expired {
+            self.take_all(direction, waiting.queue(direction), ready);
+        }
+        expired
+    }
+
+    /// Marks the descriptor as closing and takes all waiters (Go's `pollUnblock`, CL-1).
+    /// Returns false if somebody else did.
+    pub(crate) fn evict(&self, ready: &mut Ready) -> bool {
+        if self.info.close().is_closing() {
+            return false;
+        }
+        let mut waiting = lock(&self.waiting);
+        for direction in [Direction::Read, Direction::Write] {
+            self.take_all(direction, waiting.queue(direction), ready);
+        }
+        true
+    }
+
+    fn take_all(&self, direction: Direction, queue: &mut WaitQueue, ready: &mut Ready) {
+        while let Some((_, waker)) = queue.pop() {
+            ready.push(waker);
+        }
+        self.gate(direction).retire();
+    }
+
+    /// When the slot's entry comes due, for who just announced a waiter or stored a deadline.
+    ///
+    /// A read-modify-write: it orders itself against [`unfile`](Self::unfile) (races 2 and 3).
+    pub(crate) fn filed(&self) -> u64 {
+        self.filed.fetch_or(0, Ordering::AcqRel)
+    }
+
+    /// The slot's entry is now due at `when`. Only under the wheel lock.
+    pub(crate) fn file(&self, when: u64) {
+        self.filed.swap(when, Ordering::AcqRel);
+    }
+
+    /// The slot's entry has come due. Only under the wheel lock, and before the words are read.
+    pub(crate) fn unfile(&self) {
+        self.filed.swap(NEVER, Ordering::AcqRel);
+    }
+
+    /// The deadline of `direction` if anybody waits there, else `NEVER`.
+    pub(crate) fn awaited(&self, direction: Direction) -> u64 {
+        if self.gate(direction).look().has_waiters() { self.deadline(direction) } else { NEVER }
+    }
+
+    /// What an operation about to try its system call needs to know.
+    pub(crate) fn snapshot(&self, direction: Direction) -> Readiness {
+        self.gate(direction).snapshot()
+    }
+}
+
+/// The size that the documentation promises.
+#[cfg(all(target_pointer_width = "64", not(loom)))]
+const _: () = assert!(size_of::<PollDesc>() == 128);

@@ -1,0 +1,306 @@
+//! The owner's side of a slot: [`Descriptor`], and a place in its queue, [`Waiter`].
+
+use crate::cache::SlotRef;
+use crate::desc::{PollDesc, Wait};
+use crate::gate::Readiness;
+use crate::poller::Shared;
+use crate::ready::Ready;
+use crate::waiters::{Place, WaiterId};
+use crate::{Clock, Direction, Directions, NEVER, PollError, Token};
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+/// A slot of a poller, owned by a socket object: readiness and deadlines of one file.
+///
+/// The slot lives as long as this value, the file only until it is closed. So a deadline can be
+/// set at any time by anybody without counting references or taking locks, and after the close it
+/// is refused and harmless.
+///
+/// All methods may be called from any thread at any time. None of them makes a system call on the
+/// file; who does keeps this order (WT-1):
+///
+/// 1. [`prepare`](Self::prepare): closed or expired? Then fail before any system call.
+/// 2. If [`readiness`](Self::readiness) says ready, try the system call. If it says `EAGAIN`, or
+///    transferred less than asked for and `short_means_exhausted`,
+///    [`clear`](Self::clear) with the readiness seen *before* the call.
+/// 3. If the result was `EAGAIN`, or it was not ready, wait through a [`Waiter`] and go to 2.
+///
+/// Deadlines are in nanoseconds of the poller's [`clock`](Self::clock), [`NEVER`] for none.
+#[derive(Debug)]
+pub struct Descriptor {
+    shared: Arc<Shared>,
+    slot: SlotRef,
+}
+
+impl Descriptor {
+    pub(crate) fn claim(shared: Arc<Shared>) -> io::Result<Self> {
+        let slot = shared.cache.alloc()?;
+        Ok(Self { shared, slot })
+    }
+
+    fn desc(&self) -> &PollDesc {
+        self.slot.desc()
+    }
+
+    /// Registers `fd`, once in the life of a descriptor.
+    ///
+    /// The file is to be in non-blocking mode. It stays the caller's: who closes it calls
+    /// [`evict`](Self::evict) and [`deregister`](Self::deregister) before.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says: `EPERM` for a file that cannot be polled, a regular file for one;
+    /// `EBADF`; `EEXIST` if it is registered already.
+    pub fn open(&self, fd: RawFd) -> io::Result<()> {
+        let token = Token::new(self.slot.index(), self.desc().info.open().fd_seq());
+        // Open before it is registered: the first event may come before `open` returns.
+        self.shared.backend.open(fd, token)
+    }
+
+    /// Uses the descriptor for its deadlines alone, without a file: a wait ends when its deadline
+    /// does, or at an [`evict`](Self::evict).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, PollError, Poller};
+    ///
+    /// let poller = Poller::new()?;
+    /// let timer = poller.descriptor()?;
+    /// timer.open_without_file();
+    /// timer.set_deadline(Directions::READ, 0).unwrap();
+    /// assert_eq!(timer.prepare(Direction::Read), Err(PollError::Timeout));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn open_without_file(&self) {
+        self.desc().info.open();
+        for direction in [Direction::Read, Direction::Write] {
+            self.clear(direction, self.readiness(direction));
+        }
+    }
+
+    /// Deregisters `fd`, before it is closed (PD-12).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel says; there is nothing to do about it.
+    pub fn deregister(&self, fd: RawFd) -> io::Result<()> {
+        self.shared.backend.close(fd)
+    }
+
+    /// Makes every operation fail from now on, and releases all waiters (Go's `pollUnblock`).
+    ///
+    /// Returns false if that was done before.
+    pub fn evict(&self) -> bool {
+        let mut ready = Ready::new();
+        let first = self.desc().evict(&mut ready);
+        ready.wake_all();
+        first
+    }
+
+    /// Whether the descriptor was [evicted](Self::evict).
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        self.desc().info.load().is_closing()
+    }
+
+    /// The poller's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Whether an operation may start (Go's `pollReset`).
+    ///
+    /// A deadline that has passed fails it even if the system call would succeed (WT-2).
+    ///
+    /// # Errors
+    ///
+    /// [`PollError::Closing`], [`PollError::Timeout`] and [`PollError::NotPollable`], in this
+    /// order of precedence.
+    pub fn prepare(&self, direction: Direction) -> Result<(), PollError> {
+        self.desc().check(direction, |deadline| self.shared.clock.has_passed(deadline))
+    }
+
+    /// Whether a system call is worth trying.
+    #[must_use]
+    pub fn readiness(&self, direction: Direction) -> Readiness {
+        self.desc().snapshot(direction)
+    }
+
+    /// Takes readiness back: the kernel's buffer is exhausted. Does nothing if an event came
+    /// since `seen` was taken.
+    pub fn clear(&self, direction: Direction, seen: Readiness) {
+        self.desc().gate(direction).clear(seen);
+    }
+
+    /// Gives the next waiter its turn if the direction is still ready.
+    ///
+    /// For operations that end without having exhausted the kernel's buffer; a [`Waiter`] that is
+    /// dropped does it by itself.
+    pub fn hand_on(&self, direction: Direction) {
+        let mut ready = Ready::new();
+        self.desc().hand_on(direction, &mut ready);
+        ready.wake_all();
+    }
+
+    /// A place in the queue of `direction`, not taken yet.
+    #[must_use]
+    pub fn waiter(&self, direction: Direction) -> Waiter<'_> {
+        let (id, place, state) = (WaiterId::unique(), Place::Back, WaiterState::Outside);
+        Waiter { descriptor: self, direction, id, place, state }
+    }
+
+    /// Waits for readiness in the `poll_*` style: one waker for each direction, the last one
+    /// given.
+    ///
+    /// Nobody can tell when such a caller loses interest. So it is woken with the waiter behind
+    /// it, not instead of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Waiter::poll`].
+    pub fn poll_ready(&self, direction: Direction, waker: &Waker) -> Poll<Result<(), PollError>> {
+        self.wait(direction, WaiterId::POLL, Place::Back, waker)
+    }
+
+    fn wait(
+        &self,
+        direction: Direction,
+        id: WaiterId,
+        place: Place,
+        waker: &Waker,
+    ) -> Poll<Result<(), PollError>> {
+        let desc = self.desc();
+        let has_passed = |deadline| self.shared.clock.has_passed(deadline);
+        match desc.wait(direction, id, place, waker, has_passed) {
+            Wait::Ready => Poll::Ready(Ok(())),
+            Wait::Failed(error) => Poll::Ready(Err(error)),
+            Wait::Queued => {
+                self.file(desc.deadline(direction));
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sees to it that the poller looks at this slot at `deadline` or before.
+    fn file(&self, deadline: u64) {
+        let Shared { timers, counters, .. } = &*self.shared;
+        if deadline < self.desc().filed()
+            && timers.file(self.slot.index(), self.desc(), deadline, counters)
+        {
+            self.shared.wake();
+        }
+    }
+
+    /// Moves the deadline of some directions, for operations in progress and to come.
+    ///
+    /// [`NEVER`] clears it. One that has passed releases the waiters before this returns. Nobody
+    /// waiting, or a deadline later than the last: one store and one look at the gate, no lock.
+    ///
+    /// The two directions are moved one after the other; an observer may see one of them moved
+    /// and the other not yet (Go has them under a lock: no operation looks at both).
+    ///
+    /// # Errors
+    ///
+    /// [`PollError::Closing`] after [`evict`](Self::evict); nothing is set then.
+    pub fn set_deadline(&self, directions: Directions, deadline: u64) -> Result<(), PollError> {
+        if self.is_closing() {
+            return Err(PollError::Closing);
+        }
+        for direction in directions.iter() {
+            if self.desc().set_deadline(direction, deadline) && deadline != NEVER {
+                self.tell_waiters(direction, deadline);
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn tell_waiters(&self, direction: Direction, deadline: u64) {
+        if self.shared.clock.has_passed(deadline) {
+            let mut ready = Ready::new();
+            if self.desc().wake_expired(direction, self.shared.clock.now(), &mut ready) {
+                self.shared.counters.expired.add(1);
+            }
+            ready.wake_all();
+        } else {
+            self.file(deadline);
+        }
+    }
+
+    /// The deadline of `direction`, [`NEVER`] if it has none.
+    #[must_use]
+    pub fn deadline(&self, direction: Direction) -> u64 {
+        self.desc().deadline(direction)
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // No waiter can be left but one of the `poll_*` style, whose task must not be kept alive.
+        self.evict();
+        self.desc().info.free();
+        self.shared.cache.free(self.slot.index());
+    }
+}
+
+/// A place in the queue of one direction of a [`Descriptor`].
+///
+/// First come, first served; an event gives one waiter its turn, and the turn is passed on when
+/// the waiter is dropped while something is left to be ready for. So a waiter that was released
+/// may be dropped at any time (a future that is cancelled): the readiness is not lost.
+#[derive(Debug)]
+pub struct Waiter<'d> {
+    descriptor: &'d Descriptor,
+    direction: Direction,
+    id: WaiterId,
+    /// Where it lines up next: at the front once it has stood in the queue.
+    place: Place,
+    state: WaiterState,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum WaiterState {
+    /// Never queued.
+    Outside,
+    /// Queued when last seen; it may have been released since.
+    Queued,
+    /// Released, or found its direction ready: it has a turn to pass on.
+    Served,
+}
+
+impl Waiter<'_> {
+    /// Waits for readiness: ready, or queued with `waker` to be called.
+    ///
+    /// To be polled again after the waker was called. A waiter that had its turn in vain, since
+    /// somebody else took what there was, goes back to the front of the queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`Descriptor::prepare`]. Where readiness and an error came together, readiness wins
+    /// (RG-4, RG-5).
+    pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), PollError>> {
+        let result = self.descriptor.wait(self.direction, self.id, self.place, waker);
+        if result.is_pending() {
+            self.place = Place::Front;
+            self.state = WaiterState::Queued;
+        } else {
+            self.state = WaiterState::Served;
+        }
+        result
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let served = match self.state {
+            WaiterState::Outside => return,
+            WaiterState::Queued => !self.descriptor.desc().cancel(self.direction, self.id),
+            WaiterState::Served => true,
+        };
+        if served {
+            self.descriptor.hand_on(self.direction);
+        }
+    }
+}

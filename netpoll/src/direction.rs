@@ -1,0 +1,96 @@
+//! Which way bytes flow: [`Direction`] and sets of it, [`Directions`].
+
+use core::fmt;
+use core::ops::BitOr;
+
+/// One of the two independent halves of a descriptor.
+///
+/// Accepting is reading and connecting is writing, as in Go.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Direction {
+    /// Reading, receiving, accepting (Go's `'r'`).
+    Read,
+    /// Writing, sending, connecting (Go's `'w'`).
+    Write,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// A set of directions (Go's `'r'`, `'w'` and `'r'+'w'`).
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Directions};
+///
+/// let both = Directions::from(Direction::Read) | Direction::Write.into();
+/// assert_eq!(both, Directions::BOTH);
+/// assert!(both.contains(Direction::Write));
+/// ```
+#[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
+pub struct Directions(u8);
+
+impl Directions {
+    /// Neither direction.
+    pub const NONE: Self = Self(0);
+    /// Reading only.
+    pub const READ: Self = Self(1);
+    /// Writing only.
+    pub const WRITE: Self = Self(2);
+    /// Both.
+    pub const BOTH: Self = Self(3);
+
+    /// Whether `direction` is in the set.
+    #[must_use]
+    pub const fn contains(self, direction: Direction) -> bool {
+        self.0 & Self::of(direction).0 != 0
+    }
+
+    /// Whether the set is empty.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The directions of the set, reading first.
+    pub fn iter(self) -> impl Iterator<Item = Direction> {
+        [Direction::Read, Direction::Write].into_iter().filter(move |&d| self.contains(d))
+    }
+
+    const fn of(direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self::READ,
+            Direction::Write => Self::WRITE,
+        }
+    }
+}
+
+impl From<Direction> for Directions {
+    fn from(direction: Direction) -> Self {
+        Self::of(direction)
+    }
+}
+
+impl BitOr for Directions {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Directions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            0 => "none",
+            1 => "read",
+            2 => "write",
+            _ => "read+write",
+        })
+    }
+}

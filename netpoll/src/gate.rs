@@ -1,0 +1,157 @@
+//! The readiness word of one direction (Go's `rg`/`wg`): [`Gate`].
+//!
+//! Go's word holds nil, ready, wait or a goroutine. Here the waiters are a queue beside the word,
+//! so that any number may wait, and the word says what a thread without the descriptor lock has
+//! to know:
+//!
+//! ```text
+//!   31                                   3     2        1       0
+//!  +--------------------------------------+---------+--------+-------+
+//!  | ticks: how many events were reported | WAITERS | STICKY | READY |
+//!  +--------------------------------------+---------+--------+-------+
+//! ```
+//!
+//! | Go | here |
+//! |---|---|
+//! | N, nil | none of READY, WAITERS |
+//! | R, `pdReady` | READY |
+//! | W and P, `pdWait` and a parked g | WAITERS: the queue is not empty, or about to be |
+//!
+//! READY is not a token that a wait consumes but what is known of the kernel's buffer: set by an
+//! event, taken back by the operation that met `EAGAIN` (or a short transfer), and only if no
+//! event came since it looked ([`Gate::clear`] compares the ticks). So no edge is lost and no
+//! second system call is needed to find a buffer empty.
+//!
+//! STICKY remembers that an event carried more than data: an end of stream, a hang-up, an error,
+//! urgent data. The edge that announced it is spent, so a short transfer must not be taken for an
+//! exhausted buffer until `EAGAIN` has proved it.
+//!
+//! # Transitions
+//!
+//! | | transition | by | operation, ordering | partner |
+//! |---|---|---|---|---|
+//! | G1 | set READY, tick + 1, maybe STICKY | the poller, no lock | CAS loop, AcqRel | G3 |
+//! | G2 | clear READY and STICKY if no tick since | an operation, no lock | CAS loop, AcqRel | G1 |
+//! | G3 | set WAITERS | a waiter, under the descriptor lock | `fetch_or`, AcqRel | G1, G5 |
+//! | G4 | clear WAITERS | whoever empties the queue, under the lock | `fetch_and`, AcqRel | |
+//! | G5 | look | who moved a deadline, or offers one | `fetch_or(0)`, AcqRel | G3 |
+//! | G6 | snapshot | an operation about to try its system call | load, Acquire | G1 |
+//!
+//! G1 and G3 are read-modify-writes of one word: whichever comes second sees the first, so either
+//! the waiter finds READY or the poller finds WAITERS (and then takes the lock, and finds the
+//! queue). G3 and G5 do the same for what the two sides keep elsewhere: a setter stores its
+//! deadline and then looks, a waiter announces itself and then reads the deadline; the second of
+//! the two sees what the first one wrote, through the word's release sequence. No sequentially
+//! consistent access is needed, and loom and ThreadSanitizer follow the argument (GO-SEMANTICS
+//! RG-7, RX-1, RX-3).
+
+use crate::sync::{AtomicU32, Ordering};
+
+const READY: u32 = 1;
+const STICKY: u32 = 2;
+const WAITERS: u32 = 4;
+const TICK: u32 = 8;
+
+/// The readiness word of one direction.
+#[derive(Debug)]
+pub(crate) struct Gate(AtomicU32);
+
+/// What a [`Gate`] said at one moment.
+///
+/// An operation takes one before its system call and hands it back when the call reports that
+/// the kernel's buffer is exhausted; an event in between then keeps the direction ready.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Readiness(u32);
+
+impl Readiness {
+    /// Whether a system call is worth trying.
+    #[must_use]
+    pub const fn is_ready(self) -> bool {
+        self.0 & READY != 0
+    }
+
+    /// Whether a transfer of fewer bytes than asked for proves the kernel's buffer exhausted.
+    ///
+    /// It does not while an end of stream, a hang-up, an error or urgent data has come with an
+    /// event and no `EAGAIN` has been met since: the edge that told of it will not come again.
+    #[must_use]
+    pub const fn short_means_exhausted(self) -> bool {
+        self.0 & STICKY == 0
+    }
+
+    pub(crate) const fn has_waiters(self) -> bool {
+        self.0 & WAITERS != 0
+    }
+
+    const fn ticks(self) -> u32 {
+        self.0 / TICK
+    }
+}
+
+impl core::fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Readiness")
+            .field("ready", &self.is_ready())
+            .field("short_means_exhausted", &self.short_means_exhausted())
+            .field("waiters", &self.has_waiters())
+            .field("ticks", &self.ticks())
+            .finish()
+    }
+}
+
+impl Gate {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// For a new file: nothing is known, so the first operation tries its system call.
+    pub(crate) fn reset(&self) {
+        self.0.fetch_or(READY, Ordering::AcqRel);
+        self.0.fetch_and(!STICKY, Ordering::AcqRel);
+    }
+
+    /// G6: what an operation needs to know before its system call.
+    pub(crate) fn snapshot(&self) -> Readiness {
+        Readiness(self.0.load(Ordering::Acquire))
+    }
+
+    /// G5: what whoever changed a deadline needs to know.
+    pub(crate) fn look(&self) -> Readiness {
+        Readiness(self.0.fetch_or(0, Ordering::AcqRel))
+    }
+
+    /// G1: an event. Returns what was there before.
+    pub(crate) fn ready(&self, sticky: bool) -> Readiness {
+        let set = if sticky { READY | STICKY } else { READY };
+        self.update(|word| Some(word.wrapping_add(TICK) | set))
+    }
+
+    /// G2: the kernel's buffer is exhausted. Does nothing if an event came since `seen`.
+    pub(crate) fn clear(&self, seen: Readiness) {
+        self.update(|word| {
+            (Readiness(word).ticks() == seen.ticks()).then_some(word & !(READY | STICKY))
+        });
+    }
+
+    /// G3: announces a waiter. Returns what was there before.
+    pub(crate) fn announce(&self) -> Readiness {
+        Readiness(self.0.fetch_or(WAITERS, Ordering::AcqRel))
+    }
+
+    /// G4: the queue is empty.
+    pub(crate) fn retire(&self) {
+        self.0.fetch_and(!WAITERS, Ordering::AcqRel);
+    }
+
+    /// Applies `f` until it goes through or declines; returns the word it last saw.
+    fn update(&self, f: impl Fn(u32) -> Option<u32>) -> Readiness {
+        let mut word = self.0.load(Ordering::Acquire);
+        while let Some(next) = f(word) {
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        Readiness(word)
+    }
+}

@@ -1,0 +1,265 @@
+//! The poll loop (Go's `netpoll`): [`Poller`] and the right to poll, [`PollSlot`].
+
+use crate::backend::{Backend, Event, Events};
+use crate::cache::{PollCache, Slots};
+use crate::descriptor::Descriptor;
+use crate::ready::Ready;
+use crate::stats::{Counters, Stats};
+use crate::sync::{AtomicU32, Ordering};
+use crate::sys::Epoll;
+use crate::timerq::{Due, TimerQueue};
+use crate::{Clock, Token};
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
+
+/// A netpoller: descriptors, their deadlines, and the wait for both.
+///
+/// Cloning gives another handle on the same poller. It lives until the last handle and the last
+/// [`Descriptor`] are gone, so it cannot go away under somebody who waits.
+///
+/// Nothing runs by itself: somebody has to hold the [`PollSlot`] and poll.
+///
+/// ```
+/// use netwheel_netpoll::{Poller, Ready};
+/// use std::time::Duration;
+///
+/// let poller = Poller::new()?;
+/// poller.wake();
+/// let mut ready = Ready::new();
+/// let mut slot = poller.claim().expect("nobody else polls");
+/// let turn = slot.poll(Some(Duration::from_secs(60)), &mut ready)?;
+/// assert!(turn.woken, "a wake-up before the poll ends it at once");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Poller {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) clock: Clock,
+    pub(crate) cache: PollCache,
+    pub(crate) timers: TimerQueue,
+    pub(crate) counters: Counters,
+    /// Whether a wake-up is on its way: 1 from the first `wake` to the poll that takes it. Both
+    /// sides swap, so that a waker that comes second is seen, or sees (BR-2, BR-4, RX-3).
+    waking: AtomicU32,
+    /// Locked by whoever polls: the poll slot.
+    events: Mutex<Events>,
+}
+
+/// The right to poll: one thread at a time has it (SC-3).
+#[derive(Debug)]
+pub struct PollSlot<'p> {
+    shared: &'p Shared,
+    events: MutexGuard<'p, Events>,
+}
+
+/// What one poll did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Turn {
+    /// Events delivered.
+    pub events: usize,
+    /// Directions whose deadline had passed while somebody waited.
+    pub expired: usize,
+    /// Whether somebody called [`Poller::wake`].
+    pub woken: bool,
+    /// Whether more entries are due: the next poll will not sleep.
+    pub more: bool,
+}
+
+impl Poller {
+    /// A poller on the system's own facility: epoll.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE`, `ENFILE` or `ENOMEM`: it needs two file descriptors.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self::with_backend(Epoll::new()?))
+    }
+
+    /// A poller on a backend of your own.
+    #[must_use]
+    pub fn with_backend(backend: impl Backend + 'static) -> Self {
+        let clock = backend.clock();
+        let shared = Shared {
+            backend: Box::new(backend),
+            clock,
+            cache: PollCache::new(),
+            timers: TimerQueue::new(),
+            counters: Counters::new(),
+            waking: AtomicU32::new(0),
+            events: Mutex::new(Events::new()),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Claims a descriptor slot: for a file that [`Descriptor::open`] will register.
+    ///
+    /// # Errors
+    ///
+    /// When 2^32 slots are in use.
+    pub fn descriptor(&self) -> io::Result<Descriptor> {
+        Descriptor::claim(Arc::clone(&self.shared))
+    }
+
+    /// Takes the right to poll, if nobody has it.
+    #[must_use]
+    pub fn claim(&self) -> Option<PollSlot<'_>> {
+        let events = match self.shared.events.try_lock() {
+            Ok(events) => events,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(PollSlot { shared: &self.shared, events })
+    }
+
+    /// Ends the wait of whoever polls, or the next wait, at once (Go's `netpollBreak`).
+    ///
+    /// From any thread, never blocking. However many callers there are, one system call is made
+    /// until a waiting poll has taken the wake-up (BR-1, BR-2).
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
+
+    /// The clock that deadlines are counted by.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Whether `fd` belongs to the poller itself: code that closes all files must spare it
+    /// (PD-14).
+    #[must_use]
+    pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
+        self.shared.backend.is_poll_descriptor(fd)
+    }
+
+    /// Whether the two are handles on one poller.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Poller;
+    ///
+    /// let poller = Poller::new()?;
+    /// assert!(poller.is_same(&poller.clone()));
+    /// assert!(!poller.is_same(&Poller::new()?));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// What the poller has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut deadlines_set = 0;
+        self.shared.cache.for_each(|desc| deadlines_set += desc.deadline_sets());
+        self.shared.counters.snapshot(deadlines_set)
+    }
+}
+
+impl Shared {
+    pub(crate) fn wake(&self) {
+        if self.waking.swap(1, Ordering::AcqRel) == 0 {
+            self.counters.breaks_sent.add(1);
+            self.backend.wake();
+        } else {
+            self.counters.breaks_coalesced.add(1);
+        }
+    }
+}
+
+impl PollSlot<'_> {
+    /// Waits for events and deadlines, and collects whom they release.
+    ///
+    /// `None` waits until something happens, zero looks without waiting, anything else waits at
+    /// most so long. The wait ends in time for the next deadline in any case. Returning early with
+    /// nothing is always possible (NP-2): compute anew what to wait for, and poll again.
+    ///
+    /// Events are delivered before deadlines: where both came in the same turn, data wins (SC-9).
+    /// A turn looks at 256 deadlines at most, so that many at once cannot hold up the events;
+    /// [`Turn::more`] says that there are more, and the next poll will not sleep then.
+    ///
+    /// Nobody is woken yet: that is [`Ready::wake_all`], without locks.
+    ///
+    /// # Errors
+    ///
+    /// Only what makes further polling pointless, from the backend; a signal is no error.
+    pub fn poll(&mut self, delay: Option<Duration>, ready: &mut Ready) -> io::Result<Turn> {
+        let shared = self.shared;
+        shared.counters.polls.add(1);
+        let looks = delay == Some(Duration::ZERO);
+        let delay =
+            if looks { delay } else { shared.timers.fall_asleep(delay, || shared.clock.now()) };
+        // A deadline that is due already turns a wait into a look.
+        let waits = delay != Some(Duration::ZERO);
+        let result = shared.backend.poll(delay, &mut self.events);
+        if !looks {
+            shared.timers.wake_up();
+        }
+        result?;
+
+        let slots = shared.cache.slots();
+        let mut turn = Turn::default();
+        for &event in self.events.iter() {
+            if event.token == Token::WAKE {
+                turn.woken = true;
+            } else if shared.deliver(&slots, event, ready) {
+                turn.events += 1;
+            }
+        }
+        if turn.woken && waits {
+            // After the backend has drained its file: the other way round a wake-up in between
+            // would be drained with the flag still up, and all later ones coalesced into nothing
+            // (BR-3).
+            shared.waking.swap(0, Ordering::AcqRel);
+        }
+        if let Some(now) = shared.timers.is_due(|| shared.clock.now()) {
+            shared.expire(now, &slots, &mut turn, ready);
+        }
+        shared.counters.events.add(turn.events as u64);
+        shared.counters.expired.add(turn.expired as u64);
+        if waits && self.events.is_empty() && turn.expired == 0 && !turn.more {
+            shared.counters.polls_spurious.add(1);
+        }
+        Ok(turn)
+    }
+}
+
+impl Shared {
+    /// Returns false for an event of a file that has left its slot (NP-6).
+    ///
+    /// The comparison is not atomic with what follows: a slot freed and claimed in between gets a
+    /// readiness that it takes for a hint, as any other (PD-7). What would not correct itself,
+    /// the event error, is set under a comparison of its own.
+    fn deliver(&self, slots: &Slots, event: Event, ready: &mut Ready) -> bool {
+        let fd_seq = event.token.fd_seq();
+        let desc = slots.get(event.token.index()).filter(|d| d.info.load().fd_seq() == fd_seq);
+        let Some(desc) = desc else {
+            self.counters.stale.add(1);
+            return false;
+        };
+        // Before the gate: who is released looks at it (NP-7).
+        desc.info.set_event_err(fd_seq, event.error_only);
+        for direction in event.ready.iter() {
+            desc.ready(direction, event.sticky.contains(direction), ready);
+        }
+        true
+    }
+
+    fn expire(&self, now: u64, slots: &Slots, turn: &mut Turn, ready: &mut Ready) {
+        let mut due = Due::new();
+        turn.more = self.timers.advance(now, slots, &mut due, &self.counters);
+        for (index, direction) in due {
+            if slots.get(index).is_some_and(|desc| desc.wake_expired(direction, now, ready)) {
+                turn.expired += 1;
+            }
+        }
+    }
+}

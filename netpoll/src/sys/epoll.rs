@@ -1,0 +1,253 @@
+//! Linux: epoll, edge-triggered, with an eventfd to break a wait.
+
+use super::check;
+use crate::backend::{Backend, Event, Events};
+use crate::{Clock, Direction, Directions, Token};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The epoll backend.
+///
+/// A file is registered once, for both directions and for its whole life (EV-1). The wake-up file
+/// is level-triggered: a poll that only looks must not consume what is meant for the one that
+/// waits (BR-5, BR-8). Delays are exact to the nanosecond through `epoll_pwait2` (Linux 5.11) and
+/// rounded up to a millisecond by `epoll_wait` where that is missing (RX-7).
+#[derive(Debug)]
+pub struct Epoll {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+    clock: Clock,
+    /// Relaxed: a hint, and the kernel's answer is the same for every thread.
+    has_pwait2: AtomicBool,
+}
+
+/// Urgent data is asked for since it makes a read end short although more has come.
+const INTEREST: i32 =
+    libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLPRI | libc::EPOLLET;
+
+const READ: i32 =
+    libc::EPOLLIN | libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI;
+const READ_STICKY: i32 = libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI;
+const WRITE: i32 = libc::EPOLLOUT | libc::EPOLLHUP | libc::EPOLLERR;
+const WRITE_STICKY: i32 = libc::EPOLLHUP | libc::EPOLLERR;
+
+impl Epoll {
+    /// Creates the epoll instance and its wake-up file.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` or `ENFILE` when out of descriptors, `ENOMEM`.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: no memory is passed.
+        let epoll = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }.into())?;
+        let epoll = own(epoll);
+        // SAFETY: no memory is passed.
+        let wake =
+            check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())?;
+        let wake = own(wake);
+        let backend =
+            Self { epoll, wake, clock: Clock::monotonic(), has_pwait2: AtomicBool::new(true) };
+        backend.control(
+            libc::EPOLL_CTL_ADD,
+            backend.wake.as_raw_fd(),
+            libc::EPOLLIN,
+            Token::WAKE,
+        )?;
+        Ok(backend)
+    }
+
+    /// Makes the backend behave as on a kernel without `epoll_pwait2`.
+    #[must_use]
+    pub fn without_pwait2(self) -> Self {
+        self.has_pwait2.store(false, Ordering::Relaxed);
+        self
+    }
+
+    #[expect(clippy::cast_sign_loss, reason = "a bit mask")]
+    fn control(&self, what: i32, fd: RawFd, interest: i32, token: Token) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: interest as u32, u64: token.to_bits() };
+        // SAFETY: `event` is an epoll_event that lives through the call.
+        let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), what, fd, &raw mut event) };
+        check(result.into()).map(drop)
+    }
+
+    /// Fetches raw events and returns how many; a signal counts as none.
+    fn wait(&self, delay: Option<Duration>, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+        let timed = delay.filter(|delay| !delay.is_zero());
+        let result = match timed {
+            Some(delay) if self.has_pwait2.load(Ordering::Relaxed) => {
+                match self.pwait2(delay, raw) {
+                    Err(e) if e.raw_os_error() == Some(libc::ENOSYS) => {
+                        self.has_pwait2.store(false, Ordering::Relaxed);
+                        self.wait_ms(Some(delay), raw)
+                    }
+                    result => result,
+                }
+            }
+            _ => self.wait_ms(delay, raw),
+        };
+        match result {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(0),
+            result => result,
+        }
+    }
+
+    fn pwait2(&self, delay: Duration, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+        /// The kernel's 64-bit timespec, on every architecture.
+        #[repr(C)]
+        struct Timespec {
+            seconds: i64,
+            nanos: i64,
+        }
+        let timeout = Timespec {
+            seconds: i64::try_from(delay.as_secs()).unwrap_or(i64::MAX),
+            nanos: delay.subsec_nanos().into(),
+        };
+        // SAFETY: `raw` is writable for the length given, `timeout` has the kernel's layout, and
+        // a null mask leaves the signal mask alone (its size is then ignored).
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                raw.as_mut_ptr(),
+                libc::c_int::try_from(raw.len()).unwrap_or(libc::c_int::MAX),
+                &raw const timeout,
+                core::ptr::null::<libc::sigset_t>(),
+                0usize,
+            )
+        };
+        check(count).map(|count| usize::try_from(count).unwrap_or(0))
+    }
+
+    fn wait_ms(&self, delay: Option<Duration>, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+        let timeout = delay.map_or(-1, |delay| {
+            let up = delay.as_nanos().div_ceil(1_000_000);
+            libc::c_int::try_from(up).unwrap_or(libc::c_int::MAX)
+        });
+        // SAFETY: `raw` is writable for the length given.
+        let count = unsafe {
+            libc::epoll_wait(
+                self.epoll.as_raw_fd(),
+                raw.as_mut_ptr(),
+                libc::c_int::try_from(raw.len()).unwrap_or(libc::c_int::MAX),
+                timeout,
+            )
+        };
+        check(count.into()).map(|count| usize::try_from(count).unwrap_or(0))
+    }
+
+    fn drain_wake(&self) {
+        let mut count = 0u64;
+        // SAFETY: 8 bytes may be written to `count`. It fails only if nothing is pending.
+        unsafe {
+            libc::read(self.wake.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>());
+        }
+    }
+}
+
+impl Backend for Epoll {
+    fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    fn open(&self, fd: RawFd, token: Token) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, INTEREST, token)
+    }
+
+    fn close(&self, fd: RawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0, Token::WAKE)
+    }
+
+    #[expect(clippy::cast_possible_wrap, reason = "a bit mask")]
+    fn poll(&self, delay: Option<Duration>, events: &mut Events) -> io::Result<()> {
+        events.clear();
+        let mut raw = [libc::epoll_event { events: 0, u64: 0 }; Events::CAPACITY];
+        let count = self.wait(delay, &mut raw)?;
+        for raw in &raw[..count] {
+            let (mask, bits) = (raw.events as i32, raw.u64);
+            let token = Token::from_bits(bits);
+            if token == Token::WAKE {
+                assert_eq!(mask, libc::EPOLLIN, "the poller's wake-up file was tampered with");
+                if delay != Some(Duration::ZERO) {
+                    self.drain_wake();
+                }
+            }
+            events.push(translate(token, mask));
+        }
+        Ok(())
+    }
+
+    fn wake(&self) {
+        let one = 1u64;
+        loop {
+            // SAFETY: 8 bytes are read from `one`.
+            let written = unsafe {
+                libc::write(self.wake.as_raw_fd(), (&raw const one).cast(), size_of::<u64>())
+            };
+            // A full counter (EAGAIN) is a pending wake-up as well (BR-6).
+            if written != -1 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+                break;
+            }
+        }
+    }
+
+    fn is_poll_descriptor(&self, fd: RawFd) -> bool {
+        fd == self.epoll.as_raw_fd() || fd == self.wake.as_raw_fd()
+    }
+}
+
+/// EV-2, EV-3.
+fn translate(token: Token, mask: i32) -> Event {
+    let pick = |read: i32, write: i32| {
+        let one = |bits, direction: Direction| {
+            if mask & bits == 0 { Directions::NONE } else { direction.into() }
+        };
+        one(read, Direction::Read) | one(write, Direction::Write)
+    };
+    Event {
+        token,
+        ready: pick(READ, WRITE),
+        sticky: pick(READ_STICKY, WRITE_STICKY),
+        error_only: mask == libc::EPOLLERR,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the kernel returned a file descriptor")]
+fn own(fd: libc::c_long) -> OwnedFd {
+    // SAFETY: the system call that was just checked returned this file, and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(fd as RawFd) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_map_as_in_go_ev_2_ev_3() {
+        const R: Directions = Directions::READ;
+        const W: Directions = Directions::WRITE;
+        const B: Directions = Directions::BOTH;
+        const N: Directions = Directions::NONE;
+        let table = [
+            (libc::EPOLLIN, R, N, false),
+            (libc::EPOLLOUT, W, N, false),
+            (libc::EPOLLIN | libc::EPOLLOUT, B, N, false),
+            (libc::EPOLLRDHUP, R, R, false),
+            (libc::EPOLLIN | libc::EPOLLRDHUP, R, R, false),
+            (libc::EPOLLPRI, R, R, false),
+            (libc::EPOLLHUP, B, B, false),
+            (libc::EPOLLERR, B, B, true),
+            (libc::EPOLLERR | libc::EPOLLIN, B, B, false),
+            (libc::EPOLLERR | libc::EPOLLHUP, B, B, false),
+            (0, N, N, false),
+        ];
+        for (mask, ready, sticky, error_only) in table {
+            let event = translate(Token::new(1, 1), mask);
+            assert_eq!(event.ready, ready, "{mask:#x}");
+            assert_eq!(event.sticky, sticky, "{mask:#x}");
+            assert_eq!(event.error_only, error_only, "{mask:#x}");
+        }
+    }
+}

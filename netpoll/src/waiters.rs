@@ -1,0 +1,116 @@
+//! Who waits in one direction, first come, first served: [`WaitQueue`].
+//!
+//! A plain queue without atomics; the descriptor lock guards it. The first waiter lies in the
+//! queue itself, so that the ordinary case, one waiter, allocates nothing; further ones go to a
+//! deque that is allocated once and kept. Wakers are moved out, never called or dropped in here:
+//! both can run foreign code, and the lock is held.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+/// Names a waiter within its descriptor's direction; unique while it may be queued.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct WaiterId(u64);
+
+impl WaiterId {
+    /// The one waiter of the `poll_*` style, which has no state of its own.
+    ///
+    /// Nobody can tell whether it still wants its turn, so waking it takes nothing from the
+    /// waiters behind it.
+    pub(crate) const POLL: Self = Self(0);
+
+    /// A new name, from a counter of the thread's own: no shared cache line is written.
+    pub(crate) fn unique() -> Self {
+        use std::cell::Cell;
+        use std::sync::atomic::{AtomicU64, Ordering};
+
+        /// Names a thread may hand out before it takes another range.
+        const RANGE: u64 = 1 << 32;
+        /// Relaxed: only distinctness matters.
+        static NEXT_RANGE: AtomicU64 = AtomicU64::new(0);
+        thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
+
+        NEXT.with(|next| {
+            if next.get() % RANGE == 0 {
+                next.set(NEXT_RANGE.fetch_add(RANGE, Ordering::Relaxed) + 1);
+            }
+            let id = next.get();
+            next.set(id + 1);
+            Self(id)
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Waiter {
+    waker: Waker,
+    id: WaiterId,
+}
+
+/// Where a waiter lines up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// It had its turn already, in vain.
+    Front,
+    Back,
+}
+
+/// The waiters of one direction.
+#[derive(Debug, Default)]
+pub(crate) struct WaitQueue {
+    first: Option<Waiter>,
+    #[expect(clippy::box_collection, reason = "8 bytes instead of 32 in every descriptor")]
+    rest: Option<Box<VecDeque<Waiter>>>,
+}
+
+impl WaitQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Queues the waiter `id`, or gives it a new waker where it stands. Returns the waker that is
+    /// not needed (any more).
+    pub(crate) fn join(&mut self, id: WaiterId, waker: Waker, place: Place) -> Option<Waker> {
+        let Some(queued) = self.waker_mut(id) else {
+            self.push(Waiter { waker, id }, place);
+            return None;
+        };
+        if queued.will_wake(&waker) {
+            return Some(waker);
+        }
+        Some(core::mem::replace(queued, waker))
+    }
+
+    fn push(&mut self, waiter: Waiter, place: Place) {
+        match (place, &mut self.first) {
+            (_, first @ None) => *first = Some(waiter),
+            (Place::Front, Some(first)) => {
+                let second = core::mem::replace(first, waiter);
+                self.rest.get_or_insert_default().push_front(second);
+            }
+            (Place::Back, Some(_)) => self.rest.get_or_insert_default().push_back(waiter),
+        }
+    }
+
+    /// Takes the first waiter.
+    pub(crate) fn pop(&mut self) -> Option<(WaiterId, Waker)> {
+        let Waiter { id, waker } = self.first.take()?;
+        self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
+        Some((id, waker))
+    }
+
+    /// Takes the waiter `id`, wherever it stands.
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
+        if self.first.as_ref().is_some_and(|first| first.id == id) {
+            return self.pop().map(|(_, waker)| waker);
+        }
+        let rest = self.rest.as_mut()?;
+        let at = rest.iter().position(|waiter| waiter.id == id)?;
+        rest.remove(at).map(|waiter| waiter.waker)
+    }
+
+    fn waker_mut(&mut self, id: WaiterId) -> Option<&mut Waker> {
+        let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
+        self.first.iter_mut().chain(rest).find(|waiter| waiter.id == id).map(|w| &mut w.waker)
+    }
+}

@@ -1,0 +1,132 @@
+//! What a failed operation says: [`DeadlineExceeded`], [`Closed`], and how to tell them.
+
+use netwheel_netpoll::Direction;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The payload of an error of kind [`TimedOut`](io::ErrorKind::TimedOut): a deadline of ours has
+/// passed.
+///
+/// The kernel's own timeouts (keep-alive, `ETIMEDOUT` of a connect) have the same kind and no such
+/// payload: [`is_deadline`] tells them apart.
+///
+/// ```
+/// use netwheel::{DeadlineExceeded, Direction, is_deadline, net::TcpListener};
+/// use std::time::Duration;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// listener.set_deadline(Duration::from_millis(5))?;
+/// let error = listener.accept().unwrap_err();
+/// assert!(is_deadline(&error));
+/// let deadline = error.get_ref().unwrap().downcast_ref::<DeadlineExceeded>().unwrap();
+/// assert_eq!(deadline.which, Direction::Read);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DeadlineExceeded {
+    /// The direction whose deadline it was; accepting is reading, connecting is writing.
+    pub which: Direction,
+    /// The deadline. One set before the poller started is shown as the poller's start.
+    pub deadline: Option<Instant>,
+    /// How long after it the operation gave up.
+    pub late_by: Duration,
+    /// How many bytes the operation had moved. Nothing is lost: it can be resumed from there.
+    pub progress: usize,
+}
+
+impl fmt::Display for DeadlineExceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} deadline exceeded by {:?}", self.which, self.late_by)?;
+        if self.progress > 0 {
+            write!(f, " after {} bytes", self.progress)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for DeadlineExceeded {}
+
+/// The payload of an error of kind [`NotConnected`](io::ErrorKind::NotConnected): the socket was
+/// closed by this program.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Closed {
+    /// How many bytes the operation had moved.
+    pub progress: usize,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("use of a closed socket")?;
+        if self.progress > 0 {
+            write!(f, " after {} bytes", self.progress)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Closed {}
+
+/// Whether `error` says that a deadline set on the socket has passed.
+///
+/// ```
+/// assert!(!netwheel::is_deadline(&std::io::ErrorKind::TimedOut.into()));
+/// ```
+#[must_use]
+pub fn is_deadline(error: &io::Error) -> bool {
+    payload::<DeadlineExceeded>(error).is_some()
+}
+
+/// Whether `error` says that the socket was closed by this program.
+///
+/// ```
+/// use netwheel::{is_closed, net::TcpListener};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// listener.close()?;
+/// assert!(is_closed(&listener.accept().unwrap_err()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub fn is_closed(error: &io::Error) -> bool {
+    payload::<Closed>(error).is_some()
+}
+
+/// How many bytes the failed operation had moved before a deadline or a close stopped it.
+///
+/// Zero for every other error. What was moved is moved: `read_exact` has filled so much of its
+/// buffer, `write_all` has sent so much of its own.
+///
+/// ```
+/// assert_eq!(netwheel::progress(&std::io::ErrorKind::TimedOut.into()), 0);
+/// ```
+#[must_use]
+pub fn progress(error: &io::Error) -> usize {
+    payload::<DeadlineExceeded>(error)
+        .map(|e| e.progress)
+        .or_else(|| payload::<Closed>(error).map(|e| e.progress))
+        .unwrap_or(0)
+}
+
+/// `error` as of an operation that had moved `bytes` before.
+pub(crate) fn with_progress(mut error: io::Error, bytes: usize) -> io::Error {
+    if let Some(payload) = error.get_mut() {
+        if let Some(deadline) = payload.downcast_mut::<DeadlineExceeded>() {
+            deadline.progress += bytes;
+        } else if let Some(closed) = payload.downcast_mut::<Closed>() {
+            closed.progress += bytes;
+        }
+    }
+    error
+}
+
+pub(crate) fn closed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, Closed { progress: 0 })
+}
+
+fn payload<E: Error + 'static>(error: &io::Error) -> Option<&E> {
+    error.get_ref()?.downcast_ref()
+}

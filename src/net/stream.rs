@@ -1,0 +1,291 @@
+//! Reading and writing byte streams, once for all socket types that do.
+
+use crate::error::with_progress;
+use crate::fd::{Fd, Moved};
+use crate::sys;
+use netwheel_netpoll::Direction;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::RawFd;
+use std::task::{Context, Poll};
+
+/// A system call that moves bytes, and how many it is asked to move.
+///
+/// Nothing to move succeeds at once, unless the operation must not start: reading and writing
+/// behave alike in this (Go's do not, IO-4).
+pub(crate) struct Transfer<C> {
+    direction: Direction,
+    wanted: usize,
+    call: C,
+}
+
+pub(crate) fn read(buf: &mut [u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+    let wanted = buf.len().min(sys::CHUNK);
+    Transfer { direction: Direction::Read, wanted, call: |fd| sys::recv(fd, buf, 0) }
+}
+
+pub(crate) fn read_vectored(
+    bufs: &mut [IoSliceMut<'_>],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+    let wanted = bufs.iter().take(sys::MAX_SLICES).map(|buf| buf.len()).sum();
+    Transfer { direction: Direction::Read, wanted, call: |fd| sys::recv_vectored(fd, bufs) }
+}
+
+pub(crate) fn write(buf: &[u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+    let wanted = buf.len().min(sys::CHUNK);
+    Transfer { direction: Direction::Write, wanted, call: |fd| sys::send(fd, buf) }
+}
+
+pub(crate) fn write_vectored(
+    bufs: &[IoSlice<'_>],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+    let wanted = bufs.iter().take(sys::MAX_SLICES).map(|buf| buf.len()).sum();
+    Transfer { direction: Direction::Write, wanted, call: |fd| sys::send_vectored(fd, bufs) }
+}
+
+impl<C: FnMut(RawFd) -> io::Result<usize>> Transfer<C> {
+    /// The call, and whether it moved less than was asked for. Nothing moved is an end of stream,
+    /// not an exhausted buffer.
+    fn call(mut self) -> impl FnMut(RawFd) -> io::Result<Moved<usize>> {
+        move |fd| {
+            let value = (self.call)(fd)?;
+            Ok(Moved { value, short: 0 < value && value < self.wanted })
+        }
+    }
+
+    pub(crate) fn run(self, fd: &Fd) -> io::Result<usize> {
+        if self.wanted == 0 {
+            return fd.prepare(self.direction).map(|()| 0);
+        }
+        fd.run(self.direction, self.call())
+    }
+
+    pub(crate) async fn run_async(self, fd: &Fd) -> io::Result<usize> {
+        if self.wanted == 0 {
+            return fd.prepare(self.direction).map(|()| 0);
+        }
+        fd.run_async(self.direction, self.call()).await
+    }
+
+    pub(crate) fn poll(self, fd: &Fd, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.wanted == 0 {
+            return Poll::Ready(fd.prepare(self.direction).map(|()| 0));
+        }
+        fd.poll(self.direction, cx, self.call())
+    }
+}
+
+/// The state of an operation that moves a given number of bytes, however many calls it takes.
+pub(crate) struct Whole {
+    pub(crate) done: usize,
+    /// What nothing moved means.
+    if_nothing: io::ErrorKind,
+}
+
+impl Whole {
+    pub(crate) fn read() -> Self {
+        Self { done: 0, if_nothing: io::ErrorKind::UnexpectedEof }
+    }
+
+    pub(crate) fn write() -> Self {
+        Self { done: 0, if_nothing: io::ErrorKind::WriteZero }
+    }
+
+    /// Counts what one call moved; an error says how much was moved in all.
+    pub(crate) fn count(&mut self, result: io::Result<usize>) -> io::Result<()> {
+        match result {
+            Ok(0) => Err(self.if_nothing.into()),
+            Ok(n) => {
+                self.done += n;
+                Ok(())
+            }
+            Err(error) => Err(with_progress(error, self.done)),
+        }
+    }
+}
+
+/// The inherent methods of a byte stream with a field `fd`.
+macro_rules! byte_stream_methods {
+    () => {
+        /// Reads some bytes; suspends the task. Zero means that the peer has sent all it will.
+        ///
+        /// # Cancel safety
+        ///
+        /// Dropping the future loses nothing: bytes are taken in the poll that returns them.
+        ///
+        /// # Errors
+        ///
+        /// A deadline that has passed, also if there is something to read (WT-2); a close; what
+        /// the kernel says.
+        pub async fn read_async(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
+            $crate::net::stream::read(buf).run_async(&self.fd).await
+        }
+
+        /// Writes some bytes; suspends the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Dropping the future loses nothing: bytes are sent in the poll that returns how many.
+        ///
+        /// # Errors
+        ///
+        /// A deadline that has passed, also if there is room (WT-2); a close; what the kernel
+        /// says.
+        pub async fn write_async(&self, buf: &[u8]) -> ::std::io::Result<usize> {
+            $crate::net::stream::write(buf).run_async(&self.fd).await
+        }
+
+        /// Reads until `buf` is full; suspends the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: a future that is dropped may have read a part. A deadline or a close
+        /// is the way to stop it that tells how much: [`progress`](crate::progress).
+        ///
+        /// # Errors
+        ///
+        /// [`UnexpectedEof`](::std::io::ErrorKind::UnexpectedEof) if the peer stops before; else
+        /// as [`read_async`](Self::read_async), with the progress.
+        pub async fn read_exact_async(&self, buf: &mut [u8]) -> ::std::io::Result<()> {
+            let mut whole = $crate::net::stream::Whole::read();
+            while whole.done < buf.len() {
+                whole.count(self.read_async(&mut buf[whole.done..]).await)?;
+            }
+            Ok(())
+        }
+
+        /// Writes all of `buf`; suspends the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: a future that is dropped may have sent a part. A deadline or a close
+        /// is the way to stop it that tells how much: [`progress`](crate::progress).
+        ///
+        /// # Errors
+        ///
+        /// As [`write_async`](Self::write_async), with the progress.
+        pub async fn write_all_async(&self, buf: &[u8]) -> ::std::io::Result<()> {
+            let mut whole = $crate::net::stream::Whole::write();
+            while whole.done < buf.len() {
+                whole.count(self.write_async(&buf[whole.done..]).await)?;
+            }
+            Ok(())
+        }
+
+        /// Reading in the `poll_*` style: of the tasks that call it, the last one is woken.
+        ///
+        /// # Errors
+        ///
+        /// As [`read_async`](Self::read_async).
+        pub fn poll_read(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            buf: &mut [u8],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            $crate::net::stream::read(buf).poll(&self.fd, cx)
+        }
+
+        /// Writing in the `poll_*` style: of the tasks that call it, the last one is woken.
+        ///
+        /// # Errors
+        ///
+        /// As [`write_async`](Self::write_async).
+        pub fn poll_write(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            buf: &[u8],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            $crate::net::stream::write(buf).poll(&self.fd, cx)
+        }
+    };
+}
+pub(crate) use byte_stream_methods;
+
+/// `Read` and `Write` for a byte stream with a field `fd`, and for references to it.
+macro_rules! byte_stream_traits {
+    ($stream:ty) => {
+        impl ::std::io::Read for &$stream {
+            fn read(&mut self, buf: &mut [u8]) -> ::std::io::Result<usize> {
+                $crate::net::stream::read(buf).run(&self.fd)
+            }
+
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [::std::io::IoSliceMut<'_>],
+            ) -> ::std::io::Result<usize> {
+                $crate::net::stream::read_vectored(bufs).run(&self.fd)
+            }
+
+            fn read_exact(&mut self, buf: &mut [u8]) -> ::std::io::Result<()> {
+                let mut whole = $crate::net::stream::Whole::read();
+                while whole.done < buf.len() {
+                    whole.count(self.read(&mut buf[whole.done..]))?;
+                }
+                Ok(())
+            }
+        }
+
+        impl ::std::io::Write for &$stream {
+            fn write(&mut self, buf: &[u8]) -> ::std::io::Result<usize> {
+                $crate::net::stream::write(buf).run(&self.fd)
+            }
+
+            fn write_vectored(
+                &mut self,
+                bufs: &[::std::io::IoSlice<'_>],
+            ) -> ::std::io::Result<usize> {
+                $crate::net::stream::write_vectored(bufs).run(&self.fd)
+            }
+
+            fn write_all(&mut self, buf: &[u8]) -> ::std::io::Result<()> {
+                let mut whole = $crate::net::stream::Whole::write();
+                while whole.done < buf.len() {
+                    whole.count(self.write(&buf[whole.done..]))?;
+                }
+                Ok(())
+            }
+
+            fn flush(&mut self) -> ::std::io::Result<()> {
+                Ok(())
+            }
+        }
+
+        impl ::std::io::Read for $stream {
+            fn read(&mut self, buf: &mut [u8]) -> ::std::io::Result<usize> {
+                (&*self).read(buf)
+            }
+
+            fn read_vectored(
+                &mut self,
+                bufs: &mut [::std::io::IoSliceMut<'_>],
+            ) -> ::std::io::Result<usize> {
+                (&*self).read_vectored(bufs)
+            }
+
+            fn read_exact(&mut self, buf: &mut [u8]) -> ::std::io::Result<()> {
+                (&*self).read_exact(buf)
+            }
+        }
+
+        impl ::std::io::Write for $stream {
+            fn write(&mut self, buf: &[u8]) -> ::std::io::Result<usize> {
+                (&*self).write(buf)
+            }
+
+            fn write_vectored(
+                &mut self,
+                bufs: &[::std::io::IoSlice<'_>],
+            ) -> ::std::io::Result<usize> {
+                (&*self).write_vectored(bufs)
+            }
+
+            fn write_all(&mut self, buf: &[u8]) -> ::std::io::Result<()> {
+                (&*self).write_all(buf)
+            }
+
+            fn flush(&mut self) -> ::std::io::Result<()> {
+                Ok(())
+            }
+        }
+    };
+}
+pub(crate) use byte_stream_traits;

@@ -1,0 +1,248 @@
+//! [`Runtime`]: starting and stopping the workers.
+
+use super::join::{JoinHandle, Panic};
+use super::worker::{Scheduler, Worker};
+use crate::Deadline;
+use crate::park::Parker;
+use crate::reactor::Reactor;
+use async_task::Runnable;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+/// Worker threads that run tasks, and a poller of their own.
+///
+/// Sockets that are opened in its tasks, or in [`block_on`](Self::block_on), are driven by its
+/// workers. Dropping it stops the workers and drops the tasks that have not ended.
+///
+/// ```
+/// use netwheel::rt::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let sum = runtime.spawn(async { 1 + 1 });
+/// assert_eq!(runtime.block_on(sum).unwrap(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Runtime {
+    scheduler: Arc<Scheduler>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// How a [`Runtime`] is to be made.
+///
+/// ```
+/// use netwheel::rt::Runtime;
+///
+/// let runtime = Runtime::builder().workers(2).name("proxy").build()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is started before `build`"]
+pub struct Builder {
+    workers: usize,
+    name: String,
+}
+
+impl Builder {
+    /// How many worker threads: one for each processor that the process may use, unless said
+    /// otherwise. Zero counts as one.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// What the threads are called, in front of their number.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    ///
+    /// If the process is out of file descriptors or threads.
+    pub fn build(self) -> io::Result<Runtime> {
+        let (scheduler, queues) = Scheduler::new(self.workers, Reactor::new(true)?);
+        let mut runtime = Runtime { scheduler: Arc::new(scheduler), threads: Vec::new() };
+        for (index, queue) in queues.into_iter().enumerate() {
+            let scheduler = Arc::clone(&runtime.scheduler);
+            let work = move || Worker::run(scheduler, queue, index);
+            let thread =
+                thread::Builder::new().name(format!("{}-{index}", self.name)).spawn(work)?;
+            runtime.threads.push(thread);
+        }
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    /// A runtime with one worker for each processor that the process may use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Self::builder().build()
+    }
+
+    /// For a runtime with settings of your own.
+    pub fn builder() -> Builder {
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Builder { workers, name: "netwheel".into() }
+    }
+
+    /// Starts a task.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        start(&self.scheduler, future)
+    }
+
+    /// Runs `future` in this thread to its end, while the workers run the tasks.
+    ///
+    /// # Panics
+    ///
+    /// If called by a worker of any runtime, which it would keep from working.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        assert!(
+            Worker::current_scheduler().is_none(),
+            "block_on called inside of a task: await the future instead"
+        );
+        let _entered = self.scheduler.reactor.enter();
+        let mut future = pin!(future);
+        Parker::with_current(|parker, waker| {
+            loop {
+                match future.as_mut().poll(&mut Context::from_waker(waker)) {
+                    Poll::Ready(output) => return output,
+                    Poll::Pending => self.scheduler.reactor.park(parker),
+                }
+            }
+        })
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.scheduler.tasks().len()
+    }
+
+    /// What the runtime's poller has done so far.
+    #[must_use]
+    pub fn stats(&self) -> netwheel_netpoll::Stats {
+        self.scheduler.reactor.poller().stats()
+    }
+
+    /// Lets the tasks end by themselves until `deadline`, then stops as a drop does.
+    ///
+    /// Returns how many tasks were left and dropped.
+    pub fn shutdown(self, deadline: impl Into<Deadline>) -> usize {
+        let deadline = deadline.into();
+        let mut pause = Duration::from_micros(100);
+        while self.tasks() > 0 && !deadline.has_passed() {
+            let left = deadline.remaining().unwrap_or(Duration::MAX);
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(Duration::from_millis(10));
+        }
+        self.tasks()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.scheduler.shut_down();
+        let this = thread::current().id();
+        for worker in self.threads.drain(..) {
+            // Dropped inside of a task, its own worker cannot be waited for.
+            if worker.thread().id() != this {
+                // Tasks cannot unwind into a worker, so it has not panicked.
+                let _ = worker.join();
+            }
+        }
+        self.scheduler.cancel_tasks();
+        self.scheduler.reactor.retire_workers();
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("workers", &self.threads.len())
+            .field("tasks", &self.tasks())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a task on the runtime whose task calls it.
+///
+/// # Panics
+///
+/// If not called by a task of a [`Runtime`]; [`Runtime::spawn`] works everywhere.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let scheduler = Worker::current_scheduler()
+        .expect("netwheel::rt::spawn called outside of a runtime's task: use Runtime::spawn");
+    start(&scheduler, future)
+}
+
+fn start<F>(scheduler: &Arc<Scheduler>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let mut tasks = scheduler.tasks();
+    let entry = tasks.vacant_entry();
+    let registered = Registered { scheduler: Arc::clone(scheduler), key: entry.key() };
+    let future = async move {
+        let _registered = registered;
+        catch(future).await
+    };
+    let schedule = {
+        let scheduler = Arc::clone(scheduler);
+        move |task: Runnable| scheduler.schedule(task)
+    };
+    let (runnable, task) = async_task::spawn(future, schedule);
+    entry.insert(runnable.waker());
+    drop(tasks);
+    runnable.schedule();
+    JoinHandle::new(task)
+}
+
+/// `future`, with a panic of it as a result: the worker goes on.
+async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        // The future is not polled again after a panic, so nobody sees what it broke.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+/// A task's place in the list of those that have not ended.
+struct Registered {
+    scheduler: Arc<Scheduler>,
+    key: usize,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        // Dropped after the lock: a waker may hold the last reference to its task.
+        let waker = self.scheduler.tasks().try_remove(self.key);
+        drop(waker);
+    }
+}

@@ -1,0 +1,284 @@
+//! One worker: its queue, where it finds work, and how it waits.
+//!
+//! # Sleeping without missing work
+//!
+//! | word | written by | read by | ordering |
+//! |---|---|---|---|
+//! | `idle` | a worker, before it looks for work a last time and after it has slept | whoever made a task runnable, after queueing it | read-modify-writes on both sides, AcqRel |
+//! | `polling` | the worker that has the poll slot | whoever made a task runnable and found nobody parked | under `parked`'s lock |
+//! | `shutdown` | the runtime | workers | Release, Acquire; followed by waking everybody |
+//!
+//! A worker announces itself in `idle` and then looks at all queues again; a scheduler of a task
+//! queues it and then looks at `idle`. Both touch `idle` by read-modify-write, so the second of
+//! them sees what the first did before (SC-6).
+
+use crate::reactor::Reactor;
+use async_task::Runnable;
+use crossbeam_deque::{Injector, Steal, Stealer, Worker as Queue};
+use netwheel_netpoll::{PollSlot, Ready};
+use slab::Slab;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+/// Tasks that a worker runs before it looks at the shared queue and at the poller (Go's 61).
+const FAIRNESS: u32 = 61;
+
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    pub(crate) reactor: Arc<Reactor>,
+    /// Tasks made runnable by threads that are not workers.
+    injector: Injector<Runnable>,
+    stealers: Box<[Stealer<Runnable>]>,
+    /// Workers that have found nothing to do.
+    idle: AtomicUsize,
+    parked: Mutex<Parked>,
+    shutdown: AtomicBool,
+    /// A waker for each task that has not ended, so that a shutdown reaches all of them.
+    tasks: Mutex<Slab<Waker>>,
+}
+
+#[derive(Debug, Default)]
+struct Parked {
+    /// The workers that neither run nor poll.
+    threads: Vec<Thread>,
+    /// Whether a worker is in a poll that waits.
+    polling: bool,
+}
+
+/// What only the worker's own thread touches.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    scheduler: Arc<Scheduler>,
+    queue: Queue<Runnable>,
+    index: usize,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
+impl Scheduler {
+    /// A scheduler and the queues of its workers.
+    pub(crate) fn new(workers: usize, reactor: Arc<Reactor>) -> (Self, Vec<Queue<Runnable>>) {
+        let queues: Vec<_> = (0..workers).map(|_| Queue::new_fifo()).collect();
+        let scheduler = Self {
+            reactor,
+            injector: Injector::new(),
+            stealers: queues.iter().map(Queue::stealer).collect(),
+            idle: AtomicUsize::new(0),
+            parked: Mutex::default(),
+            shutdown: AtomicBool::new(false),
+            tasks: Mutex::default(),
+        };
+        (scheduler, queues)
+    }
+
+    /// Queues a task that can run: at the worker that made it so, or for all.
+    pub(crate) fn schedule(&self, task: Runnable) {
+        let foreign = CURRENT.with_borrow(|worker| match worker {
+            Some(worker) if core::ptr::eq(&raw const *worker.scheduler, self) => {
+                worker.queue.push(task);
+                // One task is run by this worker next; more are worth another worker.
+                if worker.queue.len() > 1 {
+                    self.wake_one();
+                }
+                None
+            }
+            _ => Some(task),
+        });
+        if let Some(task) = foreign {
+            self.injector.push(task);
+            self.wake_one();
+        }
+    }
+
+    /// Sees to it that an idle worker, if there is any, looks for work.
+    fn wake_one(&self) {
+        // After the task was queued: see the module's documentation.
+        if self.idle.fetch_add(0, Ordering::AcqRel) == 0 {
+            return;
+        }
+        let mut parked = self.parked();
+        let thread = parked.threads.pop();
+        let polling = parked.polling;
+        drop(parked);
+        match thread {
+            Some(thread) => thread.unpark(),
+            None if polling => self.reactor.poller().wake(),
+            None => {}
+        }
+    }
+
+    fn parked(&self) -> MutexGuard<'_, Parked> {
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tasks(&self) -> MutexGuard<'_, Slab<Waker>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shutdown.load(Ordering::Acquire)
+    }
+
+    /// Makes all workers return from [`Worker::run`].
+    pub(crate) fn shut_down(&self) {
+        self.shutdown.store(true, Ordering::Release);
+        let threads = core::mem::take(&mut self.parked().threads);
+        for thread in threads {
+            thread.unpark();
+        }
+        self.reactor.poller().wake();
+    }
+
+    /// Drops all tasks that have not ended; once the workers are gone.
+    pub(crate) fn cancel_tasks(&self) {
+        loop {
+            let wakers: Vec<_> = self.tasks().drain().collect();
+            for waker in wakers {
+                waker.wake();
+            }
+            let mut dropped = false;
+            loop {
+                match self.injector.steal() {
+                    Steal::Success(task) => {
+                        drop(task);
+                        dropped = true;
+                    }
+                    Steal::Retry => {}
+                    Steal::Empty => break,
+                }
+            }
+            for stealer in &self.stealers {
+                while let Steal::Success(task) = stealer.steal() {
+                    drop(task);
+                    dropped = true;
+                }
+            }
+            // Dropping a task may wake or spawn others.
+            if !dropped {
+                return;
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// The scheduler that this thread works for.
+    pub(crate) fn current_scheduler() -> Option<Arc<Scheduler>> {
+        CURRENT.with_borrow(|worker| worker.as_ref().map(|worker| Arc::clone(&worker.scheduler)))
+    }
+
+    /// Works until the scheduler is shut down.
+    pub(crate) fn run(scheduler: Arc<Scheduler>, queue: Queue<Runnable>, index: usize) {
+        crate::sys::sharpen_timers();
+        let _entered = scheduler.reactor.enter();
+        let worker = Rc::new(Self { scheduler, queue, index });
+        CURRENT.set(Some(Rc::clone(&worker)));
+        worker.work();
+        CURRENT.set(None);
+    }
+
+    fn work(&self) {
+        let mut ready = Ready::new();
+        let mut runs = 0u32;
+        while !self.scheduler.is_shut_down() {
+            runs = runs.wrapping_add(1);
+            if runs.is_multiple_of(FAIRNESS) {
+                self.look_around(&mut ready);
+            }
+            match self.find_task() {
+                // A panic of the task ends up in its handle.
+                Some(task) => drop(task.run()),
+                None => self.wait(&mut ready),
+            }
+        }
+    }
+
+    /// Own queue, shared queue, the others' queues.
+    fn find_task(&self) -> Option<Runnable> {
+        self.queue.pop().or_else(|| self.take_injected()).or_else(|| self.steal())
+    }
+
+    fn take_injected(&self) -> Option<Runnable> {
+        success(|| self.scheduler.injector.steal_batch_and_pop(&self.queue))
+    }
+
+    fn steal(&self) -> Option<Runnable> {
+        let stealers = &self.scheduler.stealers;
+        let (before, from_here) = stealers.split_at(self.index);
+        // The right-hand neighbour first, so that thieves spread.
+        let others = from_here.iter().skip(1).chain(before);
+        others.into_iter().find_map(|other| success(|| other.steal_batch_and_pop(&self.queue)))
+    }
+
+    /// Between runs of a busy worker: what came from outside, and what the kernel has.
+    fn look_around(&self, ready: &mut Ready) {
+        if let Some(task) = self.take_injected() {
+            self.queue.push(task);
+        }
+        if let Some(mut slot) = self.scheduler.reactor.poller().claim() {
+            self.poll(&mut slot, Some(Duration::ZERO), ready);
+        }
+    }
+
+    fn poll(&self, slot: &mut PollSlot<'_>, delay: Option<Duration>, ready: &mut Ready) {
+        let result = slot.poll(delay, ready);
+        result.expect("the kernel's poller fails only if its descriptors were closed");
+    }
+
+    /// Waits for work: in the poller if nobody else does, else parked.
+    fn wait(&self, ready: &mut Ready) {
+        let scheduler = &*self.scheduler;
+        scheduler.idle.fetch_add(1, Ordering::AcqRel);
+        match scheduler.reactor.poller().claim() {
+            Some(mut slot) => {
+                scheduler.parked().polling = true;
+                if !self.has_work() {
+                    self.poll(&mut slot, None, ready);
+                }
+                scheduler.parked().polling = false;
+                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
+                drop(slot);
+                if ready.wake_all() > 0 {
+                    // This worker will be busy: another one takes the poll slot.
+                    scheduler.wake_one();
+                }
+            }
+            None => {
+                let me = thread::current();
+                scheduler.parked().threads.push(me.clone());
+                // The slot may have been left in between: the worker that left it found nobody.
+                let left = scheduler.reactor.poller().claim().is_some();
+                if !left && !self.has_work() {
+                    thread::park();
+                }
+                scheduler.parked().threads.retain(|thread| thread.id() != me.id());
+                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// Whether there is anything to do but wait, after having announced it.
+    fn has_work(&self) -> bool {
+        let scheduler = &*self.scheduler;
+        scheduler.is_shut_down()
+            || !scheduler.injector.is_empty()
+            || scheduler.stealers.iter().any(|stealer| !stealer.is_empty())
+    }
+}
+
+fn success(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {
+    loop {
+        match steal() {
+            Steal::Success(task) => return Some(task),
+            Steal::Retry => {}
+            Steal::Empty => return None,
+        }
+    }
+}
