@@ -15,13 +15,13 @@ use std::task::Waker;
 /// assert_eq!(ready.wake_all(), 0);
 /// ```
 #[derive(Debug, Default)]
+#[must_use = "those released wait until `wake_all` is called"]
 pub struct Ready {
     wakers: SmallVec<[Waker; 32]>,
 }
 
 impl Ready {
     /// Nobody.
-    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

@@ -185,17 +185,16 @@ impl Worker {
     }
 
     fn work(&self) {
-        let mut ready = Ready::new();
         let mut runs = 0u32;
         while !self.scheduler.is_shut_down() {
             runs = runs.wrapping_add(1);
             if runs.is_multiple_of(FAIRNESS) {
-                self.look_around(&mut ready);
+                self.look_around();
             }
             match self.find_task() {
                 // A panic of the task ends up in its handle.
                 Some(task) => drop(task.run()),
-                None => self.wait(&mut ready),
+                None => self.wait(),
             }
         }
     }
@@ -218,33 +217,30 @@ impl Worker {
     }
 
     /// Between runs of a busy worker: what came from outside, and what the kernel has.
-    fn look_around(&self, ready: &mut Ready) {
+    fn look_around(&self) {
         if let Some(task) = self.take_injected() {
             self.queue.push(task);
         }
         if let Some(mut slot) = self.scheduler.reactor.poller().claim() {
-            self.poll(&mut slot, Some(Duration::ZERO), ready);
+            let mut ready = poll(&mut slot, Some(Duration::ZERO));
+            drop(slot);
+            ready.wake_all();
         }
     }
 
-    fn poll(&self, slot: &mut PollSlot<'_>, delay: Option<Duration>, ready: &mut Ready) {
-        let result = slot.poll(delay, ready);
-        result.expect("the kernel's poller fails only if its descriptors were closed");
-    }
-
     /// Waits for work: in the poller if nobody else does, else parked.
-    fn wait(&self, ready: &mut Ready) {
+    fn wait(&self) {
         let scheduler = &*self.scheduler;
         scheduler.idle.fetch_add(1, Ordering::AcqRel);
         match scheduler.reactor.poller().claim() {
             Some(mut slot) => {
                 scheduler.parked().polling = true;
-                if !self.has_work() {
-                    self.poll(&mut slot, None, ready);
-                }
+                let delay = if self.has_work() { Some(Duration::ZERO) } else { None };
+                let mut ready = poll(&mut slot, delay);
+                // Before the slot is left: it says nothing of the next worker in it.
                 scheduler.parked().polling = false;
-                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
                 drop(slot);
+                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
                 if ready.wake_all() > 0 {
                     // This worker will be busy: another one takes the poll slot.
                     scheduler.wake_one();
@@ -271,6 +267,14 @@ impl Worker {
             || !scheduler.injector.is_empty()
             || scheduler.stealers.iter().any(|stealer| !stealer.is_empty())
     }
+}
+
+/// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
+fn poll(slot: &mut PollSlot<'_>, delay: Option<Duration>) -> Ready {
+    let mut ready = Ready::new();
+    let result = slot.poll(delay, &mut ready);
+    result.expect("the kernel's poller fails only if its descriptors were closed");
+    ready
 }
 
 fn success(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {

@@ -1,0 +1,3 @@
+//! What users see: one binary, one module for each subject.
+
+mod rt;
