@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// An absolute point in time after which operations fail instead of waiting, or never.
 ///
 /// Whatever takes a deadline takes `impl Into<Deadline>`: an [`Instant`]; a [`Duration`] from now
-/// on; an `Option` of either, with `None` for no deadline. A deadline of zero, or one that lies
+/// on; `None` or [`Deadline::NEVER`] for no deadline, or an `Option<Instant>`. A deadline of zero, or one that lies
 /// in the past, is not an error: it has passed, and operations fail at once. One too far off for
 /// an `Instant` never comes.
 ///
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// assert!(soon.remaining().unwrap() <= Duration::from_millis(50));
 /// assert!(Deadline::from(Instant::now()).has_passed());
 /// assert_eq!(Deadline::from(Duration::MAX), Deadline::NEVER);
-/// assert_eq!(Deadline::from(None::<Instant>), Deadline::NEVER);
+/// assert_eq!(Deadline::from(None), Deadline::NEVER);
 /// ```
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct Deadline(Option<Instant>);
@@ -76,9 +76,10 @@ impl From<Duration> for Deadline {
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Deadline {
-    fn from(deadline: Option<T>) -> Self {
-        deadline.map_or(Self::NEVER, Into::into)
+// For instants only: with any other beside it, the type of a bare `None` could not be inferred.
+impl From<Option<Instant>> for Deadline {
+    fn from(at: Option<Instant>) -> Self {
+        Self(at)
     }
 }
 

@@ -15,3 +15,7 @@ mod sys;
 pub use deadline::Deadline;
 pub use error::{Closed, DeadlineExceeded, is_closed, is_deadline, progress};
 pub use netwheel_netpoll::{Direction, Stats};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -144,6 +144,7 @@ impl Reactor {
         }
         let reactor = Arc::clone(self);
         let drive = move || {
+            crate::sys::sharpen_timers();
             Parker::with_current(|parker, _| {
                 loop {
                     reactor.park(parker);
@@ -158,6 +159,7 @@ impl Reactor {
     }
 
     /// The workers are gone: whoever else waits polls for itself.
+    #[cfg(feature = "rt")]
     pub(crate) fn retire_workers(self: &Arc<Self>) {
         self.has_workers.store(false, Ordering::Release);
         for (_, parker) in &*self.parked() {
@@ -169,15 +171,18 @@ impl Reactor {
     }
 
     /// Makes sockets opened in this thread belong to `self` until the guard is dropped.
+    #[cfg(feature = "rt")]
     pub(crate) fn enter(self: &Arc<Self>) -> Entered {
         Entered(CURRENT.replace(Some(Arc::clone(self))))
     }
 }
 
 /// Restores the reactor that was current before.
+#[cfg(feature = "rt")]
 #[derive(Debug)]
 pub(crate) struct Entered(Option<Arc<Reactor>>);
 
+#[cfg(feature = "rt")]
 impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());

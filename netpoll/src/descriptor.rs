@@ -91,6 +91,7 @@ impl Descriptor {
     /// Makes every operation fail from now on, and releases all waiters (Go's `pollUnblock`).
     ///
     /// Returns false if that was done before.
+    #[expect(clippy::must_use_candidate, reason = "whether it was the first is of interest to few")]
     pub fn evict(&self) -> bool {
         let mut ready = Ready::new();
         let first = self.desc().evict(&mut ready);

@@ -48,7 +48,6 @@ impl Info {
     }
 
     /// Which use of the slot this is (Go's `fdseq`).
-    #[expect(clippy::cast_possible_truncation, reason = "the shift leaves 32 bits")]
     pub(crate) const fn fd_seq(self) -> u32 {
         (self.0 >> FD_SEQ_SHIFT) as u32
     }
