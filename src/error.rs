@@ -35,11 +35,14 @@ pub struct DeadlineExceeded {
     pub late_by: Duration,
     /// How many bytes the operation had moved. Nothing is lost: it can be resumed from there.
     pub progress: usize,
+    /// Which socket: the address of its peer or its own, and its descriptor.
+    pub socket: Box<str>,
 }
 
 impl fmt::Display for DeadlineExceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} deadline exceeded by {:?}", self.which, self.late_by)?;
+        let Self { which, deadline: _, late_by, progress: _, socket } = self;
+        write!(f, "{which} deadline of {socket} exceeded by {late_by:?}")?;
         if self.progress > 0 {
             write!(f, " after {} bytes", self.progress)?;
         }
@@ -121,6 +124,41 @@ pub(crate) fn with_progress(mut error: io::Error, bytes: usize) -> io::Error {
         }
     }
     error
+}
+
+/// The error of an operation that met its deadline.
+#[cold]
+pub(crate) fn exceeded(which: Direction, deadline: Option<Instant>, socket: String) -> io::Error {
+    late(io::ErrorKind::TimedOut, which, deadline, socket)
+}
+
+/// The error of an operation that met the timeout of its own: of the kind that std has for it on
+/// Unix, since programs that set one look for that.
+#[cold]
+pub(crate) fn timed_out(which: Direction, at: Instant, socket: String) -> io::Error {
+    late(io::ErrorKind::WouldBlock, which, Some(at), socket)
+}
+
+fn late(
+    kind: io::ErrorKind,
+    which: Direction,
+    deadline: Option<Instant>,
+    socket: String,
+) -> io::Error {
+    let late_by = deadline.map_or(Duration::ZERO, |at| at.elapsed());
+    let socket = socket.into();
+    io::Error::new(kind, DeadlineExceeded { which, deadline, late_by, progress: 0, socket })
+}
+
+/// What to say of a file that the poller refuses.
+pub(crate) fn not_registered(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "file does not support deadlines: it is not a socket, a pipe or a device that can be waited for",
+        ),
+        _ => error,
+    }
 }
 
 pub(crate) fn closed() -> io::Error {

@@ -9,8 +9,10 @@
 use crate::park::Parker;
 use netwheel_netpoll::{Poller, Ready};
 use slab::Slab;
+use socket2::{Domain, Socket, Type};
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -18,6 +20,9 @@ use std::thread;
 #[derive(Debug)]
 pub(crate) struct Reactor {
     poller: Poller,
+    /// What stands for closed files of which somebody still has the number: a socket that was
+    /// never connected.
+    dead: OwnedFd,
     /// Threads that block and do not poll.
     parked: Mutex<Slab<Arc<Parker>>>,
     /// Whether the workers of a scheduler poll. Release and Acquire; a thread that still sees it
@@ -37,6 +42,7 @@ impl Reactor {
     pub(crate) fn new(has_workers: bool) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             poller: Poller::new()?,
+            dead: Socket::new(Domain::UNIX, Type::STREAM, None)?.into(),
             parked: Mutex::default(),
             has_workers: AtomicBool::new(has_workers),
             has_foreign_tasks: AtomicBool::new(false),
@@ -56,6 +62,10 @@ impl Reactor {
         }
         let reactor = Self::new(false)?;
         Ok(Arc::clone(GLOBAL.get_or_init(|| reactor)))
+    }
+
+    pub(crate) fn dead(&self) -> BorrowedFd<'_> {
+        self.dead.as_fd()
     }
 
     pub(crate) fn poller(&self) -> &Poller {

@@ -52,11 +52,17 @@ impl Descriptor {
     /// # Errors
     ///
     /// Whatever the kernel says: `EPERM` for a file that cannot be polled, a regular file for one;
-    /// `EBADF`; `EEXIST` if it is registered already.
+    /// `EBADF`; `EEXIST` if it is registered already. From then on
+    /// [`prepare`](Self::prepare) says [`PollError::NotPollable`].
     pub fn open(&self, fd: RawFd) -> io::Result<()> {
-        let token = Token::new(self.slot.index(), self.desc().info.open().fd_seq());
+        let info = &self.desc().info;
+        let fd_seq = info.open().fd_seq();
         // Open before it is registered: the first event may come before `open` returns.
-        self.shared.backend.open(fd, token)
+        let result = self.shared.backend.open(fd, Token::new(self.slot.index(), fd_seq));
+        if result.is_err() {
+            info.set_event_err(fd_seq, true);
+        }
+        result
     }
 
     /// Uses the descriptor for its deadlines alone, without a file: a wait ends when its deadline

@@ -1,86 +1,36 @@
-//! The sockets: `std::net`'s names, with deadlines.
+//! The sockets: `std::net`'s and `std::os::unix::net`'s names, with deadlines.
+//!
+//! Change the `use` line of a program that is written for std, and it works as before; then give
+//! its sockets deadlines.
+//!
+//! What the types have in common:
+//!
+//! - All methods take `&self`, and may be called from any thread at any time. Any number of
+//!   threads and tasks may wait in one direction of one socket: first come, first served, and an
+//!   event wakes one of them, who tells the next if something is left.
+//! - Each direction has a deadline; see [`TcpStream::set_deadline`]. Accepting and receiving are
+//!   reading, connecting and sending are writing.
+//! - `close` ends everything, from any thread; a [`Closer`](crate::Closer) does it from afar.
+//! - Blocking methods have std's names. Those that end in `_async` suspend the task instead, on
+//!   any executor, and those that begin with `poll_` are for futures written by hand.
+//! - As in std, one read or write is one system call's worth of bytes. Two threads that
+//!   `write_all` at the same time may find their bytes interleaved: hold a lock, or use one writer
+//!   (Go holds one for each `Write`, FDM-4).
+//! - Options that have no method here are set through `socket2`, as for std's sockets:
+//!   `socket2::SockRef::from(&stream).set_tcp_user_timeout(…)`.
 
-mod stream;
+mod datagram;
+mod socket;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_socket;
+mod unix_datagram;
+mod unix_listener;
+mod unix_stream;
 
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
-
-/// The deadline methods and `close`, the same for every socket type.
-macro_rules! deadline_methods {
-    () => {
-        /// Sets the read and the write deadline.
-        ///
-        /// From any thread, at any time, also while operations are in progress: they obey the new
-        /// deadline. It holds for all operations until it is moved, not for each anew.
-        /// [`Deadline::NEVER`](crate::Deadline::NEVER) or `None` clears it; one that has passed
-        /// releases whoever waits before this returns, which makes it a way to cancel. After a
-        /// timeout the socket is as good as before: move the deadline and go on (DL-13, DL-16).
-        ///
-        /// Operations never time out early, and late by the scheduling of the machine and 66
-        /// microseconds at most. Costs two stores, no lock and no system call, unless somebody
-        /// waits and the new deadline is earlier than the last.
-        ///
-        /// # Errors
-        ///
-        /// If the socket is [closed](Self::close).
-        pub fn set_deadline(&self, deadline: impl Into<$crate::Deadline>) -> ::std::io::Result<()> {
-            self.fd.set_deadline(::netwheel_netpoll::Directions::BOTH, deadline.into())
-        }
-
-        /// Sets the read deadline only; see [`set_deadline`](Self::set_deadline).
-        ///
-        /// # Errors
-        ///
-        /// If the socket is [closed](Self::close).
-        pub fn set_read_deadline(
-            &self,
-            deadline: impl Into<$crate::Deadline>,
-        ) -> ::std::io::Result<()> {
-            self.fd.set_deadline(::netwheel_netpoll::Directions::READ, deadline.into())
-        }
-
-        /// Sets the write deadline only; see [`set_deadline`](Self::set_deadline).
-        ///
-        /// # Errors
-        ///
-        /// If the socket is [closed](Self::close).
-        pub fn set_write_deadline(
-            &self,
-            deadline: impl Into<$crate::Deadline>,
-        ) -> ::std::io::Result<()> {
-            self.fd.set_deadline(::netwheel_netpoll::Directions::WRITE, deadline.into())
-        }
-
-        /// The read deadline.
-        #[must_use]
-        pub fn read_deadline(&self) -> $crate::Deadline {
-            self.fd.deadline(::netwheel_netpoll::Direction::Read)
-        }
-
-        /// The write deadline.
-        #[must_use]
-        pub fn write_deadline(&self) -> $crate::Deadline {
-            self.fd.deadline(::netwheel_netpoll::Direction::Write)
-        }
-
-        /// Closes the socket, from any thread.
-        ///
-        /// Whoever waits in an operation on it, in any thread or task, gets an error for which
-        /// [`is_closed`](crate::is_closed) holds, and so does every later operation. When this
-        /// returns the descriptor is closed: its port can be bound again at once (CL-3). It waits
-        /// for system calls in progress, none of which blocks.
-        ///
-        /// Dropping the socket closes it too.
-        ///
-        /// # Errors
-        ///
-        /// If it was closed before; and what the kernel says, in which case it is closed all the
-        /// same.
-        pub fn close(&self) -> ::std::io::Result<()> {
-            self.fd.close()
-        }
-    };
-}
-use deadline_methods;
+pub use udp_socket::UdpSocket;
+pub use unix_datagram::UnixDatagram;
+pub use unix_listener::{UnixIncoming, UnixListener};
+pub use unix_stream::UnixStream;

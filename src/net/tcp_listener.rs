@@ -1,14 +1,15 @@
 //! [`TcpListener`].
 
-use super::{TcpStream, deadline_methods};
-use crate::fd::{Fd, Moved};
-use crate::sys;
+use super::TcpStream;
+use super::socket::{address_methods, option_methods, socket};
+use crate::accept::{self, accept};
+use crate::addr::Address;
+use crate::fd::Fd;
 use netwheel_netpoll::Direction;
-use socket2::{Domain, Protocol, Socket, Type};
-use std::fmt;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 /// A TCP socket that accepts connections: `std::net::TcpListener`, with a deadline for accepting
@@ -27,11 +28,8 @@ use std::task::{Context, Poll};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct TcpListener {
-    fd: Fd,
+    pub(super) fd: Fd,
 }
-
-/// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
 
 impl TcpListener {
     /// Listens on the first of the addresses that can be bound.
@@ -51,7 +49,7 @@ impl TcpListener {
             )?;
             socket.set_reuse_address(true)?;
             socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
+            socket.listen(accept::BACKLOG)?;
             Ok(Self { fd: Fd::new(socket.into())? })
         })
     }
@@ -100,44 +98,18 @@ impl TcpListener {
         Incoming { listener: self }
     }
 
-    /// The address that it listens on.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with_file(sys::local_addr)
+    option_methods! {
+        /// How many routers a packet of an accepted connection may pass.
+        set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
     }
 
-    deadline_methods!();
+    address_methods!(SocketAddr);
 }
 
-/// One attempt: a connection that was reset before it could be taken concerns its peer only
-/// (AC-1).
-fn accept(fd: RawFd) -> io::Result<Moved<(std::os::fd::OwnedFd, socket2::SockAddr)>> {
-    loop {
-        match sys::accept(fd) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            result => return result.map(Moved::one),
-        }
-    }
-}
+socket!(TcpListener, std::net::TcpListener);
 
-fn stream(
-    (file, address): (std::os::fd::OwnedFd, socket2::SockAddr),
-) -> io::Result<(TcpStream, SocketAddr)> {
-    Ok((TcpStream::from_fd(Fd::new(file)?), sys::inet(address)?))
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("TcpListener");
-        match self.local_addr() {
-            Ok(address) => debug.field("addr", &address),
-            Err(_) => debug.field("addr", &"closed"),
-        };
-        debug.field("deadline", &self.read_deadline()).finish_non_exhaustive()
-    }
+fn stream((file, address): (OwnedFd, SockAddr)) -> io::Result<(TcpStream, SocketAddr)> {
+    Ok((TcpStream { fd: Fd::new(file)? }, SocketAddr::from_kernel(address)?))
 }
 
 /// The iterator of [`TcpListener::incoming`].

@@ -1,15 +1,14 @@
 //! [`TcpStream`].
 
-use super::deadline_methods;
-use super::stream::{byte_stream_methods, byte_stream_traits};
+use super::socket::{address_methods, option_methods, shutdown_method, socket, timeout_methods};
 use crate::deadline::Deadline;
 use crate::fd::{Fd, Moved};
+use crate::stream::{peek, read_methods, read_traits, write_methods, write_traits};
 use crate::sys;
 use netwheel_netpoll::{Direction, Directions};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::fmt;
 use std::io;
-use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -38,14 +37,10 @@ use std::time::Duration;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct TcpStream {
-    fd: Fd,
+    pub(super) fd: Fd,
 }
 
 impl TcpStream {
-    pub(crate) fn from_fd(fd: Fd) -> Self {
-        Self { fd }
-    }
-
     /// Connects to the first of the addresses that answers; blocks the thread.
     ///
     /// # Errors
@@ -128,97 +123,58 @@ impl TcpStream {
         Ok(self)
     }
 
-    /// Reads some bytes and leaves them in the queue; blocks the thread.
+    /// Reads without taking: the next read gets the same bytes again.
     ///
     /// # Errors
     ///
-    /// As [`read_async`](Self::read_async).
+    /// As [`Read::read`](io::Read::read).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return self.fd.prepare(Direction::Read).map(|()| 0);
-        }
-        // What was seen is still there: a peek never exhausts the buffer.
-        let peek = |fd| sys::recv(fd, buf, libc::MSG_PEEK).map(Moved::one);
-        self.fd.run(Direction::Read, peek)
+        peek(buf).run(&self.fd)
     }
 
-    /// Shuts down reading, writing or both halves of the connection.
+    /// [`peek`](Self::peek) that suspends the task.
     ///
-    /// Unlike [`close`](Self::close) this is a message to the peer, and whoever waits here is
-    /// woken by what follows from it (CL-10).
+    /// # Cancel safety
+    ///
+    /// Nothing is taken, so nothing is lost.
     ///
     /// # Errors
     ///
-    /// If the socket is closed or not connected.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.fd.with_file(|fd| sys::with_options(fd, |socket| socket.shutdown(how)))
+    /// As [`peek`](Self::peek).
+    pub async fn peek_async(&self, buf: &mut [u8]) -> io::Result<usize> {
+        peek(buf).run_async(&self.fd).await
     }
 
-    /// The address of the peer.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed or not connected.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with_file(sys::peer_addr)
+    option_methods! {
+        /// Sends small writes at once, instead of collecting them (`TCP_NODELAY`).
+        set_nodelay, nodelay: bool => set_tcp_nodelay, tcp_nodelay;
+        /// How many routers a packet may pass.
+        set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
+        /// What the kernel does with unsent bytes when the socket is closed (`SO_LINGER`): `None`
+        /// to send them in the background, zero to drop them and reset the connection.
+        set_linger, linger: Option<Duration> => set_linger, linger;
+        /// Whether the kernel probes a silent peer (`SO_KEEPALIVE`).
+        set_keepalive, keepalive: bool => set_keepalive, keepalive;
+        /// How long sent data may stay unacknowledged before the connection is given up
+        /// (`TCP_USER_TIMEOUT`): the one timeout that only the kernel can keep.
+        set_tcp_user_timeout, tcp_user_timeout: Option<Duration> => set_tcp_user_timeout, tcp_user_timeout;
     }
 
-    /// The address of this side.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with_file(sys::local_addr)
-    }
-
-    /// Turns Nagle's algorithm off (`TCP_NODELAY`), or on again.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        self.fd.with_file(|fd| sys::with_options(fd, |socket| socket.set_tcp_nodelay(on)))
-    }
-
-    /// Whether Nagle's algorithm is off.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.fd.with_file(|fd| sys::with_options(fd, |socket| socket.tcp_nodelay()))
-    }
-
-    /// What the kernel does with unsent bytes when the socket is closed (`SO_LINGER`): `None` to
-    /// send them in the background, zero to drop them and reset the connection.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.fd.with_file(|fd| sys::with_options(fd, |socket| socket.set_linger(linger)))
-    }
-
-    /// The error that the kernel has stored for this socket, if any; reading it takes it.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is closed.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.fd.with_file(sys::take_error)
-    }
-
-    byte_stream_methods!();
-    deadline_methods!();
+    shutdown_method!();
+    timeout_methods!();
+    address_methods!(SocketAddr, peer);
+    read_methods!(socket);
+    write_methods!(socket);
 }
 
-byte_stream_traits!(TcpStream);
+socket!(TcpStream, std::net::TcpStream);
+read_traits!(TcpStream, socket);
+write_traits!(TcpStream, socket);
 
 /// Whether the connection stands (CN-3): no error is stored, and there is a peer. A wake-up alone
 /// proves neither.
 fn connected(fd: RawFd) -> io::Result<Moved<()>> {
-    if let Some(error) = sys::take_error(fd)? {
+    if let Some(error) = sys::socket::take_error(fd)? {
         return match error.raw_os_error() {
             Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
                 Err(io::ErrorKind::WouldBlock.into())
@@ -227,7 +183,7 @@ fn connected(fd: RawFd) -> io::Result<Moved<()>> {
             _ => Err(error),
         };
     }
-    match sys::peer_addr(fd) {
+    match sys::socket::peer_addr(fd) {
         Ok(_) => Ok(Moved::one(())),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
             Err(io::ErrorKind::WouldBlock.into())
@@ -251,21 +207,4 @@ pub(crate) fn first<T>(
     Err(last.unwrap_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "could not resolve to any addresses")
     }))
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("TcpStream");
-        match self.local_addr() {
-            Ok(address) => debug.field("addr", &address),
-            Err(_) => debug.field("addr", &"closed"),
-        };
-        if let Ok(peer) = self.peer_addr() {
-            debug.field("peer", &peer);
-        }
-        debug
-            .field("read_deadline", &self.read_deadline())
-            .field("write_deadline", &self.write_deadline())
-            .finish_non_exhaustive()
-    }
 }

@@ -10,9 +10,9 @@
 
 mod join;
 mod runtime;
-mod sleep;
 mod worker;
+mod yielding;
 
 pub use join::{JoinError, JoinHandle};
 pub use runtime::{Builder, Runtime, spawn};
-pub use sleep::{Sleep, sleep, sleep_until, yield_now};
+pub use yielding::yield_now;

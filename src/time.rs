@@ -1,13 +1,13 @@
-//! Waiting for time alone: [`Sleep`].
+//! Waiting for time alone: [`sleep`], on any executor.
 
 use crate::Deadline;
 use crate::reactor::Reactor;
 use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, PollError};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// Waits for so long; see [`sleep_until`].
@@ -30,25 +30,20 @@ pub fn sleep(duration: Duration) -> io::Result<Sleep> {
 /// If the process has no poller yet and is out of file descriptors, so that none can be made.
 ///
 /// ```
-/// use netwheel::rt;
+/// use netwheel::{rt::Runtime, time};
 /// use std::time::{Duration, Instant};
 ///
-/// let runtime = rt::Runtime::new()?;
+/// let runtime = Runtime::new()?;
 /// let start = Instant::now();
 /// runtime.block_on(async {
-///     rt::sleep(Duration::from_millis(5))?.await;
+///     time::sleep(Duration::from_millis(5))?.await;
 ///     Ok::<(), std::io::Error>(())
 /// })?;
 /// assert!(start.elapsed() >= Duration::from_millis(5));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn sleep_until(deadline: impl Into<Deadline>) -> io::Result<Sleep> {
-    let reactor = Reactor::current()?;
-    let descriptor = reactor.poller().descriptor()?;
-    descriptor.open_without_file();
-    let sleep = Sleep { descriptor, reactor };
-    sleep.reset(deadline);
-    Ok(sleep)
+    Sleep::on(Reactor::current()?, deadline)
 }
 
 /// A future that is ready at a deadline, which may be moved; made by [`sleep`].
@@ -60,6 +55,14 @@ pub struct Sleep {
 }
 
 impl Sleep {
+    pub(crate) fn on(reactor: Arc<Reactor>, deadline: impl Into<Deadline>) -> io::Result<Self> {
+        let descriptor = reactor.poller().descriptor()?;
+        descriptor.open_without_file();
+        let sleep = Self { descriptor, reactor };
+        sleep.reset(deadline);
+        Ok(sleep)
+    }
+
     /// Moves the deadline, from any thread, also while somebody waits for it.
     pub fn reset(&self, deadline: impl Into<Deadline>) {
         let nanos = deadline.into().instant().map_or(NEVER, |at| self.descriptor.clock().at(at));
@@ -68,32 +71,24 @@ impl Sleep {
     }
 }
 
+impl Sleep {
+    /// Whether the deadline has passed; if not, `waker` is called when it does. The caller sees to
+    /// it that somebody polls.
+    pub(crate) fn poll_elapsed(&self, waker: &Waker) -> Poll<()> {
+        let answer = ready!(self.descriptor.poll_ready(Direction::Read, waker));
+        debug_assert_eq!(answer, Err(PollError::Timeout), "nothing else can end it");
+        Poll::Ready(())
+    }
+}
+
 impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        match self.descriptor.poll_ready(Direction::Read, cx.waker()) {
-            Poll::Pending => {
-                self.reactor.serve_tasks();
-                Poll::Pending
-            }
-            Poll::Ready(answer) => {
-                debug_assert_eq!(answer, Err(PollError::Timeout), "nothing else can end it");
-                Poll::Ready(())
-            }
+        let elapsed = self.poll_elapsed(cx.waker());
+        if elapsed.is_pending() {
+            self.reactor.serve_tasks();
         }
+        elapsed
     }
-}
-
-/// Lets the other tasks run once.
-pub async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if core::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

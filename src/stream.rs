@@ -1,4 +1,4 @@
-//! Reading and writing byte streams, once for all socket types that do.
+//! Reading and writing byte streams, once for all types that do.
 
 use crate::error::with_progress;
 use crate::fd::{Fd, Moved};
@@ -15,31 +15,53 @@ use std::task::{Context, Poll};
 pub(crate) struct Transfer<C> {
     direction: Direction,
     wanted: usize,
+    /// Whether what was moved is gone from the kernel's buffer.
+    takes: bool,
     call: C,
 }
 
-pub(crate) fn read(buf: &mut [u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+pub(crate) fn read<'b>(
+    call: fn(RawFd, &mut [u8]) -> io::Result<usize>,
+    buf: &'b mut [u8],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize> + use<'b>> {
     let wanted = buf.len().min(sys::CHUNK);
-    Transfer { direction: Direction::Read, wanted, call: |fd| sys::recv(fd, buf, 0) }
+    Transfer { direction: Direction::Read, wanted, takes: true, call: move |fd| call(fd, buf) }
 }
 
-pub(crate) fn read_vectored(
-    bufs: &mut [IoSliceMut<'_>],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
-    let wanted = bufs.iter().take(sys::MAX_SLICES).map(|buf| buf.len()).sum();
-    Transfer { direction: Direction::Read, wanted, call: |fd| sys::recv_vectored(fd, bufs) }
+pub(crate) fn read_vectored<'b, 's>(
+    call: fn(RawFd, &mut [IoSliceMut<'_>]) -> io::Result<usize>,
+    bufs: &'b mut [IoSliceMut<'s>],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize> + use<'b, 's>> {
+    let wanted = total(bufs);
+    Transfer { direction: Direction::Read, wanted, takes: true, call: move |fd| call(fd, bufs) }
 }
 
-pub(crate) fn write(buf: &[u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
+/// A read that leaves the bytes where they are: it never exhausts the buffer.
+pub(crate) fn peek(buf: &mut [u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
     let wanted = buf.len().min(sys::CHUNK);
-    Transfer { direction: Direction::Write, wanted, call: |fd| sys::send(fd, buf) }
+    let call = |fd| sys::socket::peek(fd, buf);
+    Transfer { direction: Direction::Read, wanted, takes: false, call }
 }
 
-pub(crate) fn write_vectored(
-    bufs: &[IoSlice<'_>],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<usize>> {
-    let wanted = bufs.iter().take(sys::MAX_SLICES).map(|buf| buf.len()).sum();
-    Transfer { direction: Direction::Write, wanted, call: |fd| sys::send_vectored(fd, bufs) }
+pub(crate) fn write<'b>(
+    call: fn(RawFd, &[u8]) -> io::Result<usize>,
+    buf: &'b [u8],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize> + use<'b>> {
+    let wanted = buf.len().min(sys::CHUNK);
+    Transfer { direction: Direction::Write, wanted, takes: true, call: move |fd| call(fd, buf) }
+}
+
+pub(crate) fn write_vectored<'b, 's>(
+    call: fn(RawFd, &[IoSlice<'_>]) -> io::Result<usize>,
+    bufs: &'b [IoSlice<'s>],
+) -> Transfer<impl FnMut(RawFd) -> io::Result<usize> + use<'b, 's>> {
+    let wanted = total(bufs);
+    Transfer { direction: Direction::Write, wanted, takes: true, call: move |fd| call(fd, bufs) }
+}
+
+/// How many bytes one vectored call is asked to move.
+fn total<B: std::ops::Deref<Target = [u8]>>(bufs: &[B]) -> usize {
+    bufs.iter().take(sys::MAX_SLICES).fold(0, |total, buf| total.saturating_add(buf.len()))
 }
 
 impl<C: FnMut(RawFd) -> io::Result<usize>> Transfer<C> {
@@ -48,7 +70,7 @@ impl<C: FnMut(RawFd) -> io::Result<usize>> Transfer<C> {
     fn call(mut self) -> impl FnMut(RawFd) -> io::Result<Moved<usize>> {
         move |fd| {
             let value = (self.call)(fd)?;
-            Ok(Moved { value, short: 0 < value && value < self.wanted })
+            Ok(Moved { value, short: self.takes && 0 < value && value < self.wanted })
         }
     }
 
@@ -103,9 +125,10 @@ impl Whole {
     }
 }
 
-/// The inherent methods of a byte stream with a field `fd`.
-macro_rules! byte_stream_methods {
-    () => {
+/// The inherent reading methods of a type with a field `fd`; its system calls are those of
+/// `sys::$calls`.
+macro_rules! read_methods {
+    ($calls:ident) => {
         /// Reads some bytes; suspends the task. Zero means that the peer has sent all it will.
         ///
         /// # Cancel safety
@@ -117,21 +140,25 @@ macro_rules! byte_stream_methods {
         /// A deadline that has passed, also if there is something to read (WT-2); a close; what
         /// the kernel says.
         pub async fn read_async(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
-            $crate::net::stream::read(buf).run_async(&self.fd).await
+            $crate::stream::read($crate::sys::$calls::read, buf).run_async(&self.fd).await
         }
 
-        /// Writes some bytes; suspends the task.
+        /// [`read_async`](Self::read_async) into several buffers, one after the other.
         ///
         /// # Cancel safety
         ///
-        /// Dropping the future loses nothing: bytes are sent in the poll that returns how many.
+        /// As [`read_async`](Self::read_async).
         ///
         /// # Errors
         ///
-        /// A deadline that has passed, also if there is room (WT-2); a close; what the kernel
-        /// says.
-        pub async fn write_async(&self, buf: &[u8]) -> ::std::io::Result<usize> {
-            $crate::net::stream::write(buf).run_async(&self.fd).await
+        /// As [`read_async`](Self::read_async).
+        pub async fn read_vectored_async(
+            &self,
+            bufs: &mut [::std::io::IoSliceMut<'_>],
+        ) -> ::std::io::Result<usize> {
+            $crate::stream::read_vectored($crate::sys::$calls::read_vectored, bufs)
+                .run_async(&self.fd)
+                .await
         }
 
         /// Reads until `buf` is full; suspends the task.
@@ -146,27 +173,9 @@ macro_rules! byte_stream_methods {
         /// [`UnexpectedEof`](::std::io::ErrorKind::UnexpectedEof) if the peer stops before; else
         /// as [`read_async`](Self::read_async), with the progress.
         pub async fn read_exact_async(&self, buf: &mut [u8]) -> ::std::io::Result<()> {
-            let mut whole = $crate::net::stream::Whole::read();
+            let mut whole = $crate::stream::Whole::read();
             while whole.done < buf.len() {
                 whole.count(self.read_async(&mut buf[whole.done..]).await)?;
-            }
-            Ok(())
-        }
-
-        /// Writes all of `buf`; suspends the task.
-        ///
-        /// # Cancel safety
-        ///
-        /// Not cancel safe: a future that is dropped may have sent a part. A deadline or a close
-        /// is the way to stop it that tells how much: [`progress`](crate::progress).
-        ///
-        /// # Errors
-        ///
-        /// As [`write_async`](Self::write_async), with the progress.
-        pub async fn write_all_async(&self, buf: &[u8]) -> ::std::io::Result<()> {
-            let mut whole = $crate::net::stream::Whole::write();
-            while whole.done < buf.len() {
-                whole.count(self.write_async(&buf[whole.done..]).await)?;
             }
             Ok(())
         }
@@ -181,7 +190,63 @@ macro_rules! byte_stream_methods {
             cx: &mut ::std::task::Context<'_>,
             buf: &mut [u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
-            $crate::net::stream::read(buf).poll(&self.fd, cx)
+            $crate::stream::read($crate::sys::$calls::read, buf).poll(&self.fd, cx)
+        }
+    };
+}
+pub(crate) use read_methods;
+
+/// The inherent writing methods of a type with a field `fd`.
+macro_rules! write_methods {
+    ($calls:ident) => {
+        /// Writes some bytes; suspends the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Dropping the future loses nothing: bytes are sent in the poll that returns how many.
+        ///
+        /// # Errors
+        ///
+        /// A deadline that has passed, also if there is room (WT-2); a close; what the kernel
+        /// says.
+        pub async fn write_async(&self, buf: &[u8]) -> ::std::io::Result<usize> {
+            $crate::stream::write($crate::sys::$calls::write, buf).run_async(&self.fd).await
+        }
+
+        /// [`write_async`](Self::write_async) from several buffers, one after the other.
+        ///
+        /// # Cancel safety
+        ///
+        /// As [`write_async`](Self::write_async).
+        ///
+        /// # Errors
+        ///
+        /// As [`write_async`](Self::write_async).
+        pub async fn write_vectored_async(
+            &self,
+            bufs: &[::std::io::IoSlice<'_>],
+        ) -> ::std::io::Result<usize> {
+            $crate::stream::write_vectored($crate::sys::$calls::write_vectored, bufs)
+                .run_async(&self.fd)
+                .await
+        }
+
+        /// Writes all of `buf`; suspends the task.
+        ///
+        /// # Cancel safety
+        ///
+        /// Not cancel safe: a future that is dropped may have sent a part. A deadline or a close
+        /// is the way to stop it that tells how much: [`progress`](crate::progress).
+        ///
+        /// # Errors
+        ///
+        /// As [`write_async`](Self::write_async), with the progress.
+        pub async fn write_all_async(&self, buf: &[u8]) -> ::std::io::Result<()> {
+            let mut whole = $crate::stream::Whole::write();
+            while whole.done < buf.len() {
+                whole.count(self.write_async(&buf[whole.done..]).await)?;
+            }
+            Ok(())
         }
 
         /// Writing in the `poll_*` style: of the tasks that call it, the last one is woken.
@@ -194,57 +259,33 @@ macro_rules! byte_stream_methods {
             cx: &mut ::std::task::Context<'_>,
             buf: &[u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
-            $crate::net::stream::write(buf).poll(&self.fd, cx)
+            $crate::stream::write($crate::sys::$calls::write, buf).poll(&self.fd, cx)
         }
     };
 }
-pub(crate) use byte_stream_methods;
+pub(crate) use write_methods;
 
-/// `Read` and `Write` for a byte stream with a field `fd`, and for references to it.
-macro_rules! byte_stream_traits {
-    ($stream:ty) => {
+/// `Read` for a type with a field `fd`, and for references to it.
+macro_rules! read_traits {
+    ($stream:ty, $calls:ident) => {
         impl ::std::io::Read for &$stream {
             fn read(&mut self, buf: &mut [u8]) -> ::std::io::Result<usize> {
-                $crate::net::stream::read(buf).run(&self.fd)
+                $crate::stream::read($crate::sys::$calls::read, buf).run(&self.fd)
             }
 
             fn read_vectored(
                 &mut self,
                 bufs: &mut [::std::io::IoSliceMut<'_>],
             ) -> ::std::io::Result<usize> {
-                $crate::net::stream::read_vectored(bufs).run(&self.fd)
+                $crate::stream::read_vectored($crate::sys::$calls::read_vectored, bufs)
+                    .run(&self.fd)
             }
 
             fn read_exact(&mut self, buf: &mut [u8]) -> ::std::io::Result<()> {
-                let mut whole = $crate::net::stream::Whole::read();
+                let mut whole = $crate::stream::Whole::read();
                 while whole.done < buf.len() {
                     whole.count(self.read(&mut buf[whole.done..]))?;
                 }
-                Ok(())
-            }
-        }
-
-        impl ::std::io::Write for &$stream {
-            fn write(&mut self, buf: &[u8]) -> ::std::io::Result<usize> {
-                $crate::net::stream::write(buf).run(&self.fd)
-            }
-
-            fn write_vectored(
-                &mut self,
-                bufs: &[::std::io::IoSlice<'_>],
-            ) -> ::std::io::Result<usize> {
-                $crate::net::stream::write_vectored(bufs).run(&self.fd)
-            }
-
-            fn write_all(&mut self, buf: &[u8]) -> ::std::io::Result<()> {
-                let mut whole = $crate::net::stream::Whole::write();
-                while whole.done < buf.len() {
-                    whole.count(self.write(&buf[whole.done..]))?;
-                }
-                Ok(())
-            }
-
-            fn flush(&mut self) -> ::std::io::Result<()> {
                 Ok(())
             }
         }
@@ -263,6 +304,38 @@ macro_rules! byte_stream_traits {
 
             fn read_exact(&mut self, buf: &mut [u8]) -> ::std::io::Result<()> {
                 (&*self).read_exact(buf)
+            }
+        }
+    };
+}
+pub(crate) use read_traits;
+
+/// `Write` for a type with a field `fd`, and for references to it.
+macro_rules! write_traits {
+    ($stream:ty, $calls:ident) => {
+        impl ::std::io::Write for &$stream {
+            fn write(&mut self, buf: &[u8]) -> ::std::io::Result<usize> {
+                $crate::stream::write($crate::sys::$calls::write, buf).run(&self.fd)
+            }
+
+            fn write_vectored(
+                &mut self,
+                bufs: &[::std::io::IoSlice<'_>],
+            ) -> ::std::io::Result<usize> {
+                $crate::stream::write_vectored($crate::sys::$calls::write_vectored, bufs)
+                    .run(&self.fd)
+            }
+
+            fn write_all(&mut self, buf: &[u8]) -> ::std::io::Result<()> {
+                let mut whole = $crate::stream::Whole::write();
+                while whole.done < buf.len() {
+                    whole.count(self.write(&buf[whole.done..]))?;
+                }
+                Ok(())
+            }
+
+            fn flush(&mut self) -> ::std::io::Result<()> {
+                Ok(())
             }
         }
 
@@ -288,4 +361,4 @@ macro_rules! byte_stream_traits {
         }
     };
 }
-pub(crate) use byte_stream_traits;
+pub(crate) use write_traits;

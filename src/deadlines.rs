@@ -1,0 +1,131 @@
+//! The deadline methods and `close`, the same for every type with a field `fd`.
+
+macro_rules! deadline_methods {
+    () => {
+        /// Sets the read and the write deadline.
+        ///
+        /// From any thread, at any time, also while operations are in progress: they obey the new
+        /// deadline. It holds for all operations until it is moved, not for each anew.
+        /// [`Deadline::NEVER`](crate::Deadline::NEVER) or `None` clears it; one that has passed
+        /// releases whoever waits before this returns, which makes it a way to cancel. After a
+        /// timeout the socket is as good as before: move the deadline and go on (DL-13, DL-16).
+        ///
+        /// Operations never time out early, and late by the scheduling of the machine and 66
+        /// microseconds at most. Costs two stores, no lock and no system call, unless somebody
+        /// waits and the new deadline is earlier than the last.
+        ///
+        /// # Errors
+        ///
+        /// If it is [closed](Self::close).
+        pub fn set_deadline(&self, deadline: impl Into<$crate::Deadline>) -> ::std::io::Result<()> {
+            self.fd.set_deadline(::netwheel_netpoll::Directions::BOTH, deadline.into())
+        }
+
+        /// Sets the read deadline only; see [`set_deadline`](Self::set_deadline).
+        ///
+        /// # Errors
+        ///
+        /// If it is [closed](Self::close).
+        pub fn set_read_deadline(
+            &self,
+            deadline: impl Into<$crate::Deadline>,
+        ) -> ::std::io::Result<()> {
+            self.fd.set_deadline(::netwheel_netpoll::Directions::READ, deadline.into())
+        }
+
+        /// Sets the write deadline only; see [`set_deadline`](Self::set_deadline).
+        ///
+        /// # Errors
+        ///
+        /// If it is [closed](Self::close).
+        pub fn set_write_deadline(
+            &self,
+            deadline: impl Into<$crate::Deadline>,
+        ) -> ::std::io::Result<()> {
+            self.fd.set_deadline(::netwheel_netpoll::Directions::WRITE, deadline.into())
+        }
+
+        /// The read deadline.
+        #[must_use]
+        pub fn read_deadline(&self) -> $crate::Deadline {
+            self.fd.deadline(::netwheel_netpoll::Direction::Read)
+        }
+
+        /// The write deadline.
+        #[must_use]
+        pub fn write_deadline(&self) -> $crate::Deadline {
+            self.fd.deadline(::netwheel_netpoll::Direction::Write)
+        }
+
+        /// Closes it, from any thread.
+        ///
+        /// Whoever waits in an operation on it, in any thread or task, gets an error for which
+        /// [`is_closed`](crate::is_closed) holds, and so does every later operation. When this
+        /// returns the file is closed: its port can be bound again at once (CL-3). It waits for
+        /// system calls in progress, none of which blocks.
+        ///
+        /// Dropping the value closes it too, and waits for nothing.
+        ///
+        /// # Errors
+        ///
+        /// If it was closed before; and what the kernel says, in which case it is closed all the
+        /// same.
+        pub fn close(&self) -> ::std::io::Result<()> {
+            self.fd.close()
+        }
+
+        /// A handle that closes it from anywhere.
+        #[must_use]
+        pub fn closer(&self) -> $crate::Closer {
+            self.fd.closer()
+        }
+    };
+}
+pub(crate) use deadline_methods;
+
+/// `AsFd`, `AsRawFd`, `From` and `Into` an `OwnedFd`, and `Debug`, for a type with a field `fd`.
+macro_rules! file_traits {
+    ($type:ident) => {
+        impl ::std::os::fd::AsFd for $type {
+            /// The number stays taken until the value is dropped, also after a close: then it
+            /// refers to a dead socket.
+            fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
+                self.fd.as_fd()
+            }
+        }
+
+        impl ::std::os::fd::AsRawFd for $type {
+            fn as_raw_fd(&self) -> ::std::os::fd::RawFd {
+                ::std::os::fd::AsRawFd::as_raw_fd(&self.fd.as_fd())
+            }
+        }
+
+        impl From<::std::os::fd::OwnedFd> for $type {
+            /// Puts the file into non-blocking mode. One that the poller refuses (a regular file)
+            /// says so in every operation; `from_std`, where there is one, says so at once.
+            ///
+            /// # Panics
+            ///
+            /// If the process is out of descriptors for the poller itself, which its first socket
+            /// opens.
+            fn from(file: ::std::os::fd::OwnedFd) -> Self {
+                Self { fd: $crate::fd::Fd::adopt_anyway(file) }
+            }
+        }
+
+        impl From<$type> for ::std::os::fd::OwnedFd {
+            /// The file is in blocking mode again, unless it came in non-blocking mode; its
+            /// deadlines are gone. A closed one gives a dead socket.
+            fn from(value: $type) -> Self {
+                value.fd.into_owned()
+            }
+        }
+
+        impl ::std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                self.fd.debug(stringify!($type), f)
+            }
+        }
+    };
+}
+pub(crate) use file_traits;

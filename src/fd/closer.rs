@@ -1,0 +1,50 @@
+//! Closing from afar: [`Closer`].
+
+use super::File;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Closes a socket from anywhere, without having it: from any thread, also while others are
+/// blocked on it, also after it was dropped (then there is nothing left to do).
+///
+/// Cloning makes another one for the same socket.
+///
+/// ```
+/// use netwheel::{is_closed, net::TcpListener};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let closer = listener.closer();
+/// let accepting = std::thread::spawn(move || listener.accept());
+/// closer.close()?;
+/// assert!(is_closed(&accepting.join().unwrap().unwrap_err()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Closer {
+    pub(super) file: Arc<File>,
+}
+
+impl Closer {
+    /// As the socket's own `close`.
+    ///
+    /// # Errors
+    ///
+    /// If the socket was closed or dropped before; and what the kernel says, in which case it is
+    /// closed all the same.
+    pub fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    /// Whether the socket was closed or dropped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.file.refs.is_closed()
+    }
+}
+
+impl fmt::Debug for Closer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closer").field("is_closed", &self.is_closed()).finish_non_exhaustive()
+    }
+}

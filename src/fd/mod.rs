@@ -1,0 +1,511 @@
+//! A file under deadlines: [`Fd`], the retry loop of every operation, once for all socket types.
+
+mod closer;
+mod modes;
+mod refs;
+
+pub use closer::Closer;
+
+use crate::addr;
+use crate::deadline::Deadline;
+use crate::error;
+use crate::park::Parker;
+use crate::reactor::Reactor;
+use crate::sys;
+use crate::time::Sleep;
+use modes::Modes;
+use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, PollError};
+use refs::Refs;
+use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// The owner's handle of an open file that is registered with a poller. Dropping it closes the
+/// file.
+#[derive(Debug)]
+pub(crate) struct Fd(Arc<File>);
+
+/// What the handle shares with [`Closer`]s.
+#[derive(Debug)]
+struct File {
+    descriptor: Descriptor,
+    reactor: Arc<Reactor>,
+    refs: Refs,
+    fd: RawFd,
+    ownership: Ownership,
+    modes: Modes,
+}
+
+/// Where a file comes from.
+enum Source {
+    Ours(OwnedFd),
+    Lent(RawFd),
+}
+
+/// Who closes the file.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Ownership {
+    /// We do.
+    Ours,
+    /// The value that it was borrowed from, which lives as long as the handle.
+    Lent,
+}
+
+/// What a system call moved.
+#[derive(Debug)]
+pub(crate) struct Moved<T> {
+    pub(crate) value: T,
+    /// Whether it moved less than it was asked to: then the kernel has nothing left, and the next
+    /// call need not be made to find out.
+    pub(crate) short: bool,
+}
+
+impl<T> Moved<T> {
+    /// For calls of which success says nothing about the next one.
+    pub(crate) fn one(value: T) -> Self {
+        Self { value, short: false }
+    }
+}
+
+/// The handle of a file that was registered; dropping it closes one that was not.
+fn registered((fd, registered): (Fd, io::Result<()>)) -> io::Result<Fd> {
+    registered.map_err(error::not_registered)?;
+    Ok(fd)
+}
+
+impl Fd {
+    /// Registers `file`, which was made in non-blocking mode.
+    pub(crate) fn new(file: OwnedFd) -> io::Result<Self> {
+        registered(Self::attach(Source::Ours(file), Modes::new(true))?)
+    }
+
+    /// Puts a file from outside into non-blocking mode, which it leaves again when it is given
+    /// back, and registers it.
+    pub(crate) fn adopt(file: OwnedFd) -> io::Result<Self> {
+        let blocking = sys::set_nonblocking(file.as_raw_fd(), true)?;
+        registered(Self::attach(Source::Ours(file), Modes::new(blocking))?)
+    }
+
+    /// [`adopt`](Self::adopt) for conversions that cannot fail: every operation on a file that
+    /// cannot be registered says so.
+    ///
+    /// # Panics
+    ///
+    /// If the process is out of descriptors for the poller itself.
+    pub(crate) fn adopt_anyway(file: OwnedFd) -> Self {
+        // It fails for a file that is not open, and then every operation fails too.
+        let blocking = sys::set_nonblocking(file.as_raw_fd(), true).unwrap_or(false);
+        let attached = Self::attach(Source::Ours(file), Modes::new(blocking));
+        attached.expect("no descriptor is left for the poller").0
+    }
+
+    /// [`adopt`](Self::adopt) for a file that its owner keeps.
+    ///
+    /// The file is to stay open until the handle is dropped.
+    pub(crate) fn borrow(file: BorrowedFd<'_>) -> io::Result<Self> {
+        let fd = file.as_raw_fd();
+        let blocking = sys::set_nonblocking(fd, true)?;
+        registered(Self::attach(Source::Lent(fd), Modes::new(blocking))?)
+    }
+
+    /// A handle, and whether its file could be registered; fails if there is no poller.
+    fn attach(source: Source, modes: Modes) -> io::Result<(Self, io::Result<()>)> {
+        let reactor = Reactor::current()?;
+        let descriptor = reactor.poller().descriptor()?;
+        let (fd, ownership) = match source {
+            Source::Ours(file) => (file.into_raw_fd(), Ownership::Ours),
+            Source::Lent(fd) => (fd, Ownership::Lent),
+        };
+        let refs = Refs::new();
+        let this = Self(Arc::new(File { descriptor, reactor, refs, fd, ownership, modes }));
+        let registered = this.0.descriptor.open(fd);
+        Ok((this, registered))
+    }
+
+    /// Another handle of the same open file, with deadlines of its own, none of them set (DL-17).
+    pub(crate) fn duplicate(&self) -> io::Result<Self> {
+        let file = self.with_file(sys::duplicate)?;
+        registered(Self::attach(Source::Ours(file), self.0.modes.duplicate())?)
+    }
+
+    pub(crate) fn closer(&self) -> Closer {
+        Closer { file: Arc::clone(&self.0) }
+    }
+
+    /// Runs `call` until it does not block, waiting in between; blocks the thread.
+    pub(crate) fn run<T>(
+        &self,
+        direction: Direction,
+        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+    ) -> io::Result<T> {
+        self.prepare(direction)?;
+        if self.0.modes.is_nonblocking() {
+            return self.with_file(call).map(|moved| moved.value);
+        }
+        if let Some(result) = self.attempt(direction, &mut call) {
+            return result;
+        }
+        let timeout = self.timeout(direction)?;
+        Parker::with_current(|parker, waker| {
+            let mut waiter = self.0.descriptor.waiter(direction);
+            loop {
+                match waiter.poll(waker) {
+                    Poll::Pending => match &timeout {
+                        Some(timeout) if timeout.has_passed(waker) => {
+                            return Err(error::timed_out(direction, timeout.at, self.to_string()));
+                        }
+                        _ => self.0.reactor.park(parker),
+                    },
+                    Poll::Ready(Err(error)) => return Err(self.failed(direction, error)),
+                    Poll::Ready(Ok(())) => {
+                        if let Some(result) = self.attempt(direction, &mut call) {
+                            return result;
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Runs `call` until it does not block, waiting in between; suspends the task.
+    ///
+    /// Dropping the future takes nothing with it: `call` has succeeded in the poll that returns
+    /// its result, or not at all.
+    pub(crate) async fn run_async<T>(
+        &self,
+        direction: Direction,
+        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+    ) -> io::Result<T> {
+        self.prepare(direction)?;
+        if let Some(result) = self.attempt(direction, &mut call) {
+            return result;
+        }
+        let mut waiter = self.0.descriptor.waiter(direction);
+        poll_fn(|cx| {
+            loop {
+                if let Err(error) = ready!(self.serve(waiter.poll(cx.waker()))) {
+                    return Poll::Ready(Err(self.failed(direction, error)));
+                }
+                if let Some(result) = self.attempt(direction, &mut call) {
+                    return Poll::Ready(result);
+                }
+            }
+        })
+        .await
+    }
+
+    /// One step of [`run_async`](Self::run_async) in the `poll_*` style: the last waker given
+    /// counts.
+    pub(crate) fn poll<T>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.prepare(direction)?;
+        loop {
+            if let Some(result) = self.attempt(direction, &mut call) {
+                return Poll::Ready(result);
+            }
+            let answer = self.0.descriptor.poll_ready(direction, cx.waker());
+            if let Err(error) = ready!(self.serve(answer)) {
+                return Poll::Ready(Err(self.failed(direction, error)));
+            }
+        }
+    }
+
+    /// Passes a wait's answer through, and sees to it that somebody polls if there is none yet.
+    fn serve<T>(&self, answer: Poll<T>) -> Poll<T> {
+        if answer.is_pending() {
+            self.0.reactor.serve_tasks();
+        }
+        answer
+    }
+
+    /// Fails if the operation must not start (WT-2).
+    pub(crate) fn prepare(&self, direction: Direction) -> io::Result<()> {
+        self.0.descriptor.prepare(direction).map_err(|error| self.failed(direction, error))
+    }
+
+    /// Makes the system call while there is reason to think that it will not block. `None` if it
+    /// would.
+    fn attempt<T>(
+        &self,
+        direction: Direction,
+        call: &mut impl FnMut(RawFd) -> io::Result<Moved<T>>,
+    ) -> Option<io::Result<T>> {
+        let descriptor = &self.0.descriptor;
+        loop {
+            let seen = descriptor.readiness(direction);
+            if !seen.is_ready() {
+                return None;
+            }
+            match self.with_file(&mut *call) {
+                Ok(Moved { value, short }) => {
+                    if short && seen.short_means_exhausted() {
+                        descriptor.clear(direction, seen);
+                    }
+                    return Some(Ok(value));
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => descriptor.clear(direction, seen),
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Some(Err(error)),
+                },
+            }
+        }
+    }
+
+    /// Calls `f` with the file, which stays open meanwhile.
+    pub(crate) fn with_file<T>(&self, f: impl FnOnce(RawFd) -> io::Result<T>) -> io::Result<T> {
+        if !self.0.refs.enter() {
+            return Err(error::closed());
+        }
+        let _leave = Leave(&self.0);
+        f(self.0.fd)
+    }
+
+    /// Calls code that is not ours, and may close the file it is called with (CL-6).
+    pub(crate) fn call_out<T>(&self, f: impl FnOnce() -> T) -> T {
+        let _restore = Inside(INSIDE.replace(Arc::as_ptr(&self.0)));
+        f()
+    }
+
+    /// The file, to be borrowed as long as the handle.
+    ///
+    /// From now on the number stays taken until the handle is dropped: a close puts a dead socket
+    /// in its place. So whoever has it can never reach a file that somebody else has opened.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        if self.0.ownership == Ownership::Lent || self.0.refs.expose() {
+            sys::borrowed(self, self.0.fd)
+        } else {
+            self.0.reactor.dead()
+        }
+    }
+
+    /// Gives the file up, in the mode in which it came.
+    ///
+    /// # Panics
+    ///
+    /// If it is closed and the process is out of descriptors for a dead socket to give instead.
+    pub(crate) fn into_owned(self) -> OwnedFd {
+        let File { refs, descriptor, fd, modes, .. } = &*self.0;
+        if !refs.close() {
+            let dead = self.0.reactor.dead().try_clone_to_owned();
+            return dead.expect("no descriptor is left to give a closed socket away");
+        }
+        // For the sake of clones of wakers: operations borrow the handle, so none is in progress.
+        descriptor.evict();
+        assert!(refs.leave(), "an operation has outlived the handle of its socket");
+        // It fails for a file that was never registered, which is fine.
+        let _ = descriptor.deregister(*fd);
+        if modes.blocking_outside {
+            // The file is open and the flag is known: this does not fail.
+            let _ = sys::set_nonblocking(*fd, false);
+        }
+        sys::owned(*fd)
+    }
+
+    pub(crate) fn set_deadline(
+        &self,
+        directions: Directions,
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        let descriptor = &self.0.descriptor;
+        let nanos = deadline.instant().map_or(NEVER, |at| descriptor.clock().at(at));
+        descriptor.set_deadline(directions, nanos).map_err(|_| error::closed())
+    }
+
+    pub(crate) fn deadline(&self, direction: Direction) -> Deadline {
+        let nanos = self.0.descriptor.deadline(direction);
+        if nanos == NEVER {
+            return Deadline::NEVER;
+        }
+        self.0.descriptor.clock().instant(nanos).into()
+    }
+
+    pub(crate) fn set_timeout(
+        &self,
+        direction: Direction,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
+        self.with_file(|_| self.0.modes.set_timeout(direction, timeout))
+    }
+
+    pub(crate) fn timeout_of(&self, direction: Direction) -> io::Result<Option<Duration>> {
+        self.with_file(|_| Ok(self.0.modes.timeout(direction)))
+    }
+
+    pub(crate) fn set_nonblocking(&self, on: bool) -> io::Result<()> {
+        self.with_file(|_| {
+            self.0.modes.set_nonblocking(on);
+            Ok(())
+        })
+    }
+
+    /// What bounds this operation alone, if anything does.
+    fn timeout(&self, direction: Direction) -> io::Result<Option<Timeout>> {
+        let Some(timeout) = self.0.modes.timeout(direction) else { return Ok(None) };
+        let Some(at) = Instant::now().checked_add(timeout) else { return Ok(None) };
+        let sleep = Sleep::on(Arc::clone(&self.0.reactor), at)?;
+        Ok(Some(Timeout { at, sleep }))
+    }
+
+    fn failed(&self, direction: Direction, error: PollError) -> io::Error {
+        match error {
+            PollError::Closing => error::closed(),
+            PollError::Timeout => {
+                let descriptor = &self.0.descriptor;
+                let at = descriptor.clock().instant(descriptor.deadline(direction));
+                error::exceeded(direction, at, self.to_string())
+            }
+            error => io::Error::new(io::ErrorKind::Unsupported, error),
+        }
+    }
+
+    /// Closes the file and releases everybody who waits for it; returns when it is closed.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+
+    /// `name { addr, peer, fd, read_deadline, write_deadline }`.
+    pub(crate) fn debug(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct(name);
+        let described = self.with_file(|fd| {
+            if let Some(address) = addr::display(sys::socket::local_addr(fd)) {
+                debug.field("addr", &format_args!("{address}"));
+            }
+            if let Some(peer) = addr::display(sys::socket::peer_addr(fd)) {
+                debug.field("peer", &format_args!("{peer}"));
+            }
+            debug.field("fd", &fd);
+            Ok(())
+        });
+        if described.is_err() {
+            debug.field("fd", &format_args!("closed"));
+        }
+        debug
+            .field("read_deadline", &self.deadline(Direction::Read))
+            .field("write_deadline", &self.deadline(Direction::Write))
+            .finish()
+    }
+}
+
+/// Says which socket: the peer's address or its own, and the descriptor.
+impl fmt::Display for Fd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.with_file(|fd| {
+            let peer = addr::display(sys::socket::peer_addr(fd));
+            Ok(peer.or_else(|| addr::display(sys::socket::local_addr(fd))))
+        });
+        match address {
+            Ok(Some(address)) => write!(f, "{address} (fd {})", self.0.fd),
+            Ok(None) => write!(f, "fd {}", self.0.fd),
+            Err(_) => f.write_str("a closed socket"),
+        }
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // Nobody is in an operation, and a closer elsewhere is not waited for. The error has
+        // nowhere to go; `close` reports it.
+        if self.0.refs.close() {
+            self.0.descriptor.evict();
+            if self.0.refs.leave() {
+                let _ = self.0.destroy();
+            }
+        }
+        if self.0.refs.set_dropped() {
+            self.0.release_number();
+        }
+    }
+}
+
+impl File {
+    fn close(&self) -> io::Result<()> {
+        if !self.refs.close() {
+            return Err(error::closed());
+        }
+        self.descriptor.evict();
+        if self.refs.leave() {
+            return self.destroy();
+        }
+        // Whoever closes a file inside of a call on it would wait for itself (CL-6).
+        if !ptr::eq(INSIDE.get(), self) {
+            self.refs.wait_until_destroyed();
+        }
+        Ok(())
+    }
+
+    /// Whoever drops the last reference of a closed file.
+    fn destroy(&self) -> io::Result<()> {
+        // An error leaves nothing to undo: the file is closed next, which deregisters it too.
+        let _ = self.descriptor.deregister(self.fd);
+        let result = match self.ownership {
+            Ownership::Lent if self.modes.blocking_outside => {
+                sys::set_nonblocking(self.fd, false).map(drop)
+            }
+            Ownership::Lent => Ok(()),
+            Ownership::Ours if self.refs.is_exposed() => sys::bury(self.fd, self.reactor.dead()),
+            Ownership::Ours => sys::close(self.fd),
+        };
+        if self.refs.set_destroyed() {
+            self.release_number();
+        }
+        result
+    }
+
+    /// Closes the dead socket that keeps an exposed number taken.
+    fn release_number(&self) {
+        if self.ownership == Ownership::Ours {
+            // An error of a socket that was never used has nothing to say.
+            let _ = sys::close(self.fd);
+        }
+    }
+}
+
+/// Ends a use of the file; closes it if it was the last one after a close.
+struct Leave<'f>(&'f File);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.0.refs.leave() {
+            // The closer reports success: the file is closed, whatever the kernel said (CL-5).
+            let _ = self.0.destroy();
+        }
+    }
+}
+
+thread_local! {
+    /// The file on which this thread is inside of a call into code that is not ours.
+    static INSIDE: Cell<*const File> = const { Cell::new(ptr::null()) };
+}
+
+/// Restores what [`INSIDE`] was.
+struct Inside(*const File);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+/// The bound of one operation.
+struct Timeout {
+    at: Instant,
+    sleep: Sleep,
+}
+
+impl Timeout {
+    /// Whether it has passed; if not, `waker` is called when it does.
+    fn has_passed(&self, waker: &std::task::Waker) -> bool {
+        self.sleep.poll_elapsed(waker).is_ready()
+    }
+}

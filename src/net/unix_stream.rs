@@ -1,0 +1,155 @@
+//! [`UnixStream`].
+
+use super::socket::{address_methods, shutdown_method, socket, timeout_methods};
+use crate::addr;
+use crate::deadline::Deadline;
+use crate::error;
+use crate::fd::Fd;
+use crate::stream::{read_methods, read_traits, write_methods, write_traits};
+use crate::time;
+use netwheel_netpoll::Direction;
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+/// A connection of Unix sockets: `std::os::unix::net::UnixStream`, with deadlines and a
+/// [`close`](Self::close) that wakes.
+///
+/// ```
+/// use netwheel::net::UnixStream;
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// let (mut a, mut b) = UnixStream::pair()?;
+/// b.set_deadline(Duration::from_secs(1))?;
+/// a.write_all(b"hello")?;
+/// b.read_exact(&mut [0; 5])?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct UnixStream {
+    pub(super) fd: Fd,
+}
+
+/// How long a connect that finds the listener's queue full waits before it looks again: the
+/// kernel tells nobody when there is room.
+const PAUSE: Duration = Duration::from_millis(1);
+
+impl UnixStream {
+    /// Connects to the listener at `path`; blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::connect_deadline(path, Deadline::NEVER)
+    }
+
+    /// Connects to the listener at an address, which may be an abstract one.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
+        Self::connect_to(&addr::of_unix(address)?, Deadline::NEVER)
+    }
+
+    /// Connects to the listener at `path` until a deadline; blocks the thread.
+    ///
+    /// It waits if the listener's queue is full. The deadline is for connecting: the connection
+    /// has none (CN-6).
+    ///
+    /// # Errors
+    ///
+    /// A deadline that has passed, and what the kernel says.
+    pub fn connect_deadline(
+        path: impl AsRef<Path>,
+        deadline: impl Into<Deadline>,
+    ) -> io::Result<Self> {
+        Self::connect_to(&addr::of_path(path)?, deadline.into())
+    }
+
+    fn connect_to(address: &SockAddr, deadline: Deadline) -> io::Result<Self> {
+        let connecting = Connecting::new(deadline)?;
+        while !connecting.attempt(address)? {
+            thread::sleep(deadline.remaining().map_or(PAUSE, |left| left.min(PAUSE)));
+        }
+        connecting.finish()
+    }
+
+    /// [`connect_deadline`](Self::connect_deadline) that suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    ///
+    /// # Errors
+    ///
+    /// A deadline that has passed, and what the kernel says.
+    pub async fn connect_async(
+        path: impl AsRef<Path>,
+        deadline: impl Into<Deadline>,
+    ) -> io::Result<Self> {
+        let address = addr::of_path(path)?;
+        let deadline = deadline.into();
+        let connecting = Connecting::new(deadline)?;
+        while !connecting.attempt(&address)? {
+            time::sleep_until(deadline.min(PAUSE.into()))?.await;
+        }
+        connecting.finish()
+    }
+
+    /// Two sockets that are connected to each other.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (a, b) = Socket::pair(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        Ok((Self { fd: Fd::new(a.into())? }, Self { fd: Fd::new(b.into())? }))
+    }
+
+    shutdown_method!();
+    timeout_methods!();
+    address_methods!(SocketAddr, peer);
+    read_methods!(socket);
+    write_methods!(socket);
+}
+
+socket!(UnixStream, std::os::unix::net::UnixStream);
+read_traits!(UnixStream, socket);
+write_traits!(UnixStream, socket);
+
+/// A socket on its way to be connected. It is registered afterwards, since the kernel reports one
+/// that is not connected as hung up (CN-1).
+struct Connecting {
+    socket: Socket,
+    deadline: Deadline,
+}
+
+impl Connecting {
+    fn new(deadline: Deadline) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        Ok(Self { socket, deadline })
+    }
+
+    /// Returns false if the listener's queue is full.
+    fn attempt(&self, address: &SockAddr) -> io::Result<bool> {
+        if self.deadline.has_passed() {
+            let which = addr::display(Ok(address.clone())).unwrap_or_default();
+            return Err(error::exceeded(Direction::Write, self.deadline.instant(), which));
+        }
+        match self.socket.connect(address) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn finish(self) -> io::Result<UnixStream> {
+        Ok(UnixStream { fd: Fd::new(self.socket.into())? })
+    }
+}

@@ -1,0 +1,92 @@
+//! Pipes with deadlines: [`pipe`], and the stdio of child processes.
+
+use crate::deadlines::{deadline_methods, file_traits};
+use crate::fd::Fd;
+use crate::stream::{read_methods, read_traits, write_methods, write_traits};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
+
+/// A pipe: what is written to the writer is read from the reader.
+///
+/// # Errors
+///
+/// If the process is out of descriptors.
+///
+/// ```
+/// use netwheel::{is_deadline, pipe};
+/// use std::io::Read;
+/// use std::time::Duration;
+///
+/// let (mut reader, _writer) = pipe::pipe()?;
+/// reader.set_read_deadline(Duration::from_millis(10))?;
+/// assert!(is_deadline(&reader.read(&mut [0; 8]).unwrap_err()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    let reader = PipeReader { fd: Fd::adopt(reader.into())? };
+    Ok((reader, PipeWriter { fd: Fd::adopt(writer.into())? }))
+}
+
+/// The end of a pipe that is read from: `std::io::PipeReader`, or the stdout or stderr of a child,
+/// with a deadline and a [`close`](Self::close) that wakes.
+///
+/// Pipes share their mode with whoever else has the same end: somebody who puts it into blocking
+/// mode makes reads here block in the kernel, where no deadline reaches them (IO-11).
+pub struct PipeReader {
+    fd: Fd,
+}
+
+impl PipeReader {
+    deadline_methods!();
+    read_methods!(file);
+}
+
+file_traits!(PipeReader);
+read_traits!(PipeReader, file);
+
+/// The end of a pipe that is written to: `std::io::PipeWriter`, or the stdin of a child, with a
+/// deadline and a [`close`](Self::close) that wakes.
+///
+/// Writing when nobody can read any more is an error of kind
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), since Rust programs ignore `SIGPIPE`; in a program
+/// that has restored its default action, as in C, it ends the process.
+pub struct PipeWriter {
+    fd: Fd,
+}
+
+impl PipeWriter {
+    deadline_methods!();
+    write_methods!(file);
+}
+
+file_traits!(PipeWriter);
+write_traits!(PipeWriter, file);
+
+/// Conversions from std's ends of pipes, as from an `OwnedFd`, and back.
+macro_rules! from_std {
+    ($($std:ty => $type:ty),* $(,)?) => {
+        $(
+            impl From<$std> for $type {
+                fn from(end: $std) -> Self {
+                    Self::from(OwnedFd::from(end))
+                }
+            }
+
+            impl From<$type> for $std {
+                fn from(end: $type) -> Self {
+                    Self::from(OwnedFd::from(end))
+                }
+            }
+        )*
+    };
+}
+
+from_std! {
+    io::PipeReader => PipeReader,
+    io::PipeWriter => PipeWriter,
+    ChildStdout => PipeReader,
+    ChildStderr => PipeReader,
+    ChildStdin => PipeWriter,
+}

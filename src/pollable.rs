@@ -1,0 +1,198 @@
+//! Deadlines for any file that can be waited for: [`Pollable`].
+
+use crate::deadlines::deadline_methods;
+use crate::fd::{Fd, Moved};
+use netwheel_netpoll::Direction;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::task::{Context, Poll};
+
+/// Any file that the kernel can wait for, with deadlines: a device, a terminal, an eventfd, a
+/// socket of a kind that this crate does not know, a file of another library.
+///
+/// It is put into non-blocking mode, and back when the `Pollable` is dropped. `T` keeps the file:
+/// a [`close`](Self::close) ends all operations here, and the file itself is closed when `T` is
+/// dropped.
+///
+/// ```
+/// use netwheel::{Pollable, is_deadline};
+/// use std::io::Read;
+/// use std::time::Duration;
+///
+/// let (reader, _writer) = std::io::pipe()?;
+/// let mut reader = Pollable::new(reader)?;
+/// reader.set_read_deadline(Duration::from_millis(10))?;
+/// assert!(is_deadline(&reader.read(&mut [0; 8]).unwrap_err()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Pollable<T: AsFd> {
+    // Before `file`, so that it is dropped first.
+    fd: Fd,
+    file: T,
+}
+
+impl<T: AsFd> Pollable<T> {
+    /// Puts the file into non-blocking mode and registers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) for a file that cannot be waited for, such as a
+    /// regular file or a directory; and what else the kernel says.
+    pub fn new(file: T) -> io::Result<Self> {
+        let fd = Fd::borrow(file.as_fd())?;
+        Ok(Self { fd, file })
+    }
+
+    /// The file.
+    pub fn get_ref(&self) -> &T {
+        &self.file
+    }
+
+    /// The file, in the mode in which it came.
+    pub fn into_inner(self) -> T {
+        let Self { fd, file } = self;
+        drop(fd);
+        file
+    }
+
+    /// Calls `f` until it returns something else than `WouldBlock`, waiting in between until the
+    /// file is ready to be read; blocks the thread (IO-9).
+    ///
+    /// `f` is to make one system call that does not block. It may close the `Pollable`.
+    ///
+    /// # Errors
+    ///
+    /// The read deadline, also if the file is ready (WT-2); a close; what `f` says.
+    pub fn read_with<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.fd.run(Direction::Read, self.call(f))
+    }
+
+    /// [`read_with`](Self::read_with) for writing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_with`](Self::read_with), of the write deadline.
+    pub fn write_with<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.fd.run(Direction::Write, self.call(f))
+    }
+
+    /// [`read_with`](Self::read_with) that suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: `f` succeeds in the poll that returns its result.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_with`](Self::read_with).
+    pub async fn read_with_async<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.fd.run_async(Direction::Read, self.call(f)).await
+    }
+
+    /// [`write_with`](Self::write_with) that suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read_with_async`](Self::read_with_async).
+    ///
+    /// # Errors
+    ///
+    /// As [`write_with`](Self::write_with).
+    pub async fn write_with_async<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        self.fd.run_async(Direction::Write, self.call(f)).await
+    }
+
+    /// [`read_with`](Self::read_with) in the `poll_*` style: of the tasks that call it, the last
+    /// one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_with`](Self::read_with).
+    pub fn poll_read_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        f: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.fd.poll(Direction::Read, cx, self.call(f))
+    }
+
+    /// [`write_with`](Self::write_with) in the `poll_*` style: of the tasks that call it, the last
+    /// one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_with`](Self::write_with).
+    pub fn poll_write_with<R>(
+        &self,
+        cx: &mut Context<'_>,
+        f: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.fd.poll(Direction::Write, cx, self.call(f))
+    }
+
+    fn call<R>(
+        &self,
+        mut f: impl FnMut(&T) -> io::Result<R>,
+    ) -> impl FnMut(i32) -> io::Result<Moved<R>> {
+        move |_| self.fd.call_out(|| f(&self.file)).map(Moved::one)
+    }
+
+    deadline_methods!();
+}
+
+impl<T: AsFd> AsFd for Pollable<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl<T: AsFd> Read for &Pollable<T>
+where
+    for<'f> &'f T: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_with(|mut file| file.read(buf))
+    }
+}
+
+impl<T: AsFd> Write for &Pollable<T>
+where
+    for<'f> &'f T: Write,
+{
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.write_with(|mut file| file.write(buf))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_with(|mut file| file.flush())
+    }
+}
+
+impl<T: AsFd> Read for Pollable<T>
+where
+    for<'f> &'f T: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self).read(buf)
+    }
+}
+
+impl<T: AsFd> Write for Pollable<T>
+where
+    for<'f> &'f T: Write,
+{
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&*self).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self).flush()
+    }
+}
+
+impl<T: AsFd> fmt::Debug for Pollable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fd.debug("Pollable", f)
+    }
+}

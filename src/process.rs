@@ -1,0 +1,142 @@
+//! Child processes under deadlines: [`Child`].
+
+use crate::deadlines::deadline_methods;
+use crate::fd::{Fd, Moved};
+use crate::pipe::{PipeReader, PipeWriter};
+use crate::sys;
+use netwheel_netpoll::Direction;
+use std::fmt;
+use std::io;
+use std::process::{self, ExitStatus};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+/// A child process that can be waited for until a deadline, by any thread or task.
+///
+/// Waiting for its end is reading: the read deadline counts. It is a pidfd, so the number of a
+/// process that has ended is never mistaken for another's. As std's, a child runs on when this is
+/// dropped.
+///
+/// ```
+/// use netwheel::{is_deadline, process::Child};
+/// use std::process::Command;
+/// use std::time::Duration;
+///
+/// let child = Child::new(Command::new("sleep").arg("60").spawn()?)?;
+/// child.set_deadline(Duration::from_millis(10))?;
+/// assert!(is_deadline(&child.wait().unwrap_err()));
+/// child.kill()?;
+/// child.set_deadline(None)?;
+/// assert!(!child.wait()?.success());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Child {
+    fd: Fd,
+    child: Mutex<process::Child>,
+    /// What the child reads, if it was spawned with a pipe for it. Take it, and drop it to end
+    /// the child's input.
+    pub stdin: Option<PipeWriter>,
+    /// What the child writes, if it was spawned with a pipe for it.
+    pub stdout: Option<PipeReader>,
+    /// What the child writes to its stderr, if it was spawned with a pipe for it.
+    pub stderr: Option<PipeReader>,
+}
+
+impl Child {
+    /// Takes over a child of std, and its pipes.
+    ///
+    /// # Errors
+    ///
+    /// If the process is out of descriptors, or the child was waited for already
+    /// ([`NotFound`](io::ErrorKind::NotFound)); and if the kernel is older than 5.3. The child
+    /// runs on.
+    pub fn new(mut child: process::Child) -> io::Result<Self> {
+        let fd = Fd::adopt(sys::pidfd(child.id())?)?;
+        Ok(Self {
+            fd,
+            stdin: child.stdin.take().map(Into::into),
+            stdout: child.stdout.take().map(Into::into),
+            stderr: child.stderr.take().map(Into::into),
+            child: Mutex::new(child),
+        })
+    }
+
+    /// Waits until the child has ended; blocks the thread.
+    ///
+    /// Any number of threads and tasks may wait; all of them learn the status, also later. Unlike
+    /// std's, it does not close the child's stdin: drop [`stdin`](Self::stdin) for that.
+    ///
+    /// # Errors
+    ///
+    /// A deadline that has passed, also if the child has ended (WT-2); a close.
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        self.fd.run(Direction::Read, |_| self.try_wait_once())
+    }
+
+    /// [`wait`](Self::wait) that suspends the task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: the status is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub async fn wait_async(&self) -> io::Result<ExitStatus> {
+        self.fd.run_async(Direction::Read, |_| self.try_wait_once()).await
+    }
+
+    /// [`wait`](Self::wait) in the `poll_*` style: of the tasks that call it, the last one is
+    /// woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
+        self.fd.poll(Direction::Read, cx, |_| self.try_wait_once())
+    }
+
+    fn try_wait_once(&self) -> io::Result<Moved<ExitStatus>> {
+        let status = self.child().try_wait()?;
+        status.map(Moved::one).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    /// The status, if the child has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
+        self.child().try_wait()
+    }
+
+    /// Kills the child; nothing happens if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn kill(&self) -> io::Result<()> {
+        self.child().kill()
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child().id()
+    }
+
+    fn child(&self) -> MutexGuard<'_, process::Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    deadline_methods!();
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("id", &self.id())
+            .field("deadline", &self.read_deadline())
+            .finish_non_exhaustive()
+    }
+}

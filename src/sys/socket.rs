@@ -1,0 +1,117 @@
+//! The system calls of sockets, one function each: no loop, no deadline.
+
+use super::{CHUNK, MAX_SLICES, borrowed, checked, moved};
+use socket2::{SockAddr, SockRef};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+/// Receives; never blocks, even if somebody has cleared `O_NONBLOCK` through a duplicate (IO-11).
+pub(crate) fn read(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
+    recv(fd, buf, 0)
+}
+
+/// [`read`] that leaves the bytes where they are.
+pub(crate) fn peek(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
+    recv(fd, buf, libc::MSG_PEEK)
+}
+
+fn recv(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<usize> {
+    let (len, flags) = (buf.len().min(CHUNK), flags | libc::MSG_DONTWAIT);
+    // SAFETY: `buf` is writable for at least the length given.
+    moved(unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), len, flags) })
+}
+
+pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    let mut message = empty_message();
+    message.msg_iov = bufs.as_mut_ptr().cast();
+    message.msg_iovlen = bufs.len().min(MAX_SLICES);
+    // SAFETY: an `IoSliceMut` has the layout of an iovec and is writable for its length; the
+    // header is valid, and outlives the call.
+    moved(unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_DONTWAIT) })
+}
+
+/// Receives a datagram, and from whom.
+pub(crate) fn recv_from(fd: RawFd, buf: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+    recv_with_sender(fd, buf, 0)
+}
+
+/// [`recv_from`] that leaves the datagram where it is.
+pub(crate) fn peek_from(fd: RawFd, buf: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+    recv_with_sender(fd, buf, libc::MSG_PEEK)
+}
+
+fn recv_with_sender(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<(usize, SockAddr)> {
+    let (len, flags) = (buf.len().min(CHUNK), flags | libc::MSG_DONTWAIT);
+    let buf = buf.as_mut_ptr();
+    let recv_from = |storage: *mut socket2::SockAddrStorage, size: *mut libc::socklen_t| {
+        // SAFETY: `buf` is writable for at least `len`, and `storage` for `size` bytes, as
+        // `try_init` guarantees.
+        moved(unsafe { libc::recvfrom(fd, buf.cast(), len, flags, storage.cast(), size) })
+    };
+    // SAFETY: recvfrom fills in the address and its length if it succeeds.
+    unsafe { SockAddr::try_init(recv_from) }
+}
+
+/// How sockets are written to: a write to a connection that was shut down is an error and not a
+/// SIGPIPE (RX-10); and as for [`read`].
+const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+
+pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
+    let len = buf.len().min(CHUNK);
+    // SAFETY: `buf` is readable for at least the length given.
+    moved(unsafe { libc::send(fd, buf.as_ptr().cast(), len, SEND_FLAGS) })
+}
+
+pub(crate) fn write_vectored(fd: RawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    let mut message = empty_message();
+    message.msg_iov = bufs.as_ptr().cast_mut().cast();
+    message.msg_iovlen = bufs.len().min(MAX_SLICES);
+    // SAFETY: the header's slices are readable (an `IoSlice` has the layout of an iovec), and the
+    // call does not write to them.
+    moved(unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) })
+}
+
+pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &SockAddr) -> io::Result<usize> {
+    let (len, size) = (buf.len().min(CHUNK), to.len());
+    // SAFETY: `buf` is readable for at least `len`, and the address for its own length.
+    moved(unsafe {
+        libc::sendto(fd, buf.as_ptr().cast(), len, SEND_FLAGS, to.as_ptr().cast(), size)
+    })
+}
+
+fn empty_message() -> libc::msghdr {
+    // SAFETY: all zero is a valid message header: no name, no control data, no slices.
+    unsafe { core::mem::zeroed() }
+}
+
+/// Takes a connection, in non-blocking mode and closed on exec.
+pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SockAddr)> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    let accept = |storage: *mut socket2::SockAddrStorage, len: *mut libc::socklen_t| {
+        // SAFETY: `storage` is writable for `len` bytes, as `try_init` guarantees.
+        let connection = unsafe { libc::accept4(fd, storage.cast(), len, flags) };
+        checked(connection)?;
+        // SAFETY: the call has just returned this file, and nobody else has it.
+        Ok(unsafe { OwnedFd::from_raw_fd(connection) })
+    };
+    // SAFETY: accept4 fills in the address and its length if it succeeds.
+    unsafe { SockAddr::try_init(accept) }
+}
+
+/// The error that a socket has stored, if any (`SO_ERROR`); reading it takes it.
+pub(crate) fn take_error(fd: RawFd) -> io::Result<Option<io::Error>> {
+    with_options(fd, |socket| socket.take_error())
+}
+
+pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {
+    with_options(fd, |socket| socket.peer_addr())
+}
+
+pub(crate) fn local_addr(fd: RawFd) -> io::Result<SockAddr> {
+    with_options(fd, |socket| socket.local_addr())
+}
+
+/// Calls `f` with the options of the socket `fd`, which the caller keeps open meanwhile.
+pub(crate) fn with_options<T>(fd: RawFd, f: impl FnOnce(SockRef<'_>) -> T) -> T {
+    f(SockRef::from(&borrowed(&(), fd)))
+}
