@@ -1,7 +1,7 @@
 //! Accepting clients, also when there is nothing left to accept them with.
 
 use crate::connection;
-use crate::descriptors::{Reserved, reserve};
+use crate::descriptors::Reserved;
 use crate::episode::Episode;
 use crate::guard::Guard;
 use netwheel::is_closed;
@@ -20,7 +20,7 @@ pub(crate) async fn forever(listener: Arc<TcpListener>, guard: Arc<Guard>) {
     let shortage = Episode::default();
     let mut pause = PAUSES[0];
     loop {
-        match next(&listener).await {
+        match next(&listener, &guard).await {
             Ok((client, peer, second)) => {
                 pause = PAUSES[0];
                 if let Some(attempts) = shortage.ends() {
@@ -48,10 +48,12 @@ pub(crate) async fn forever(listener: Arc<TcpListener>, guard: Arc<Guard>) {
     }
 }
 
-/// A client, and the descriptor that its upstream will need: one without the other would be an
-/// accepted client to be sent away.
-async fn next(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr, Reserved)> {
-    let second = reserve()?;
-    let (client, peer) = listener.accept_async().await?;
+/// A client, and the descriptor that its upstream will need.
+async fn next(
+    listener: &TcpListener,
+    guard: &Guard,
+) -> io::Result<(TcpStream, SocketAddr, Reserved)> {
+    let second = guard.descriptors.reserve()?;
+    let (client, peer) = guard.descriptors.accept(listener).await?;
     Ok((client, peer, second))
 }

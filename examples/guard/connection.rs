@@ -15,7 +15,8 @@ use std::time::Instant;
 
 pub(crate) async fn serve(guard: Arc<Guard>, client: Open, peer: SocketAddr, second: Reserved) {
     let begun = Instant::now();
-    let upstream = match connect(&guard, second, begun).await {
+    let connecting = connect(&guard, begun);
+    let upstream = match guard.descriptors.trade(second, connecting).await {
         Ok(upstream) => upstream,
         Err(error) => return guard.refuse(&error),
     };
@@ -37,7 +38,10 @@ pub(crate) async fn serve(guard: Arc<Guard>, client: Open, peer: SocketAddr, sec
         End::Cut(Limit::Total) => {
             (&guard.counters.total, format!("total deadline ({})", guard.total))
         }
-        End::Closed => (&guard.counters.drain, "drain deadline".into()),
+        End::Closed => (
+            &guard.counters.drain,
+            format!("drain deadline ({})", humantime::format_duration(guard.drain)),
+        ),
         // Everyday ends; and clients that hang up without a word are too many to tell.
         End::Finished | End::Failed => return,
     };
@@ -51,9 +55,8 @@ pub(crate) async fn serve(guard: Arc<Guard>, client: Open, peer: SocketAddr, sec
 }
 
 /// Connects to the first address that answers, all within one deadline.
-async fn connect(guard: &Guard, second: Reserved, begun: Instant) -> io::Result<TcpStream> {
+async fn connect(guard: &Guard, begun: Instant) -> io::Result<TcpStream> {
     let deadline: Deadline = guard.connect.from(begun).min(guard.total.from(begun));
-    drop(second);
     let mut last = None;
     for &address in &guard.upstream {
         match TcpStream::connect_async(address, deadline).await {

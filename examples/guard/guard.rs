@@ -2,6 +2,7 @@
 
 use crate::args::Args;
 use crate::counters::Counters;
+use crate::descriptors::Descriptors;
 use crate::episode::Episode;
 use crate::lines::Lines;
 use crate::registry::Registry;
@@ -17,7 +18,9 @@ pub(crate) struct Guard {
     pub(crate) connect: Timeout,
     pub(crate) idle: Timeout,
     pub(crate) total: Timeout,
+    pub(crate) drain: Duration,
     pub(crate) counters: Counters,
+    pub(crate) descriptors: Descriptors,
     pub(crate) open: Arc<Registry>,
     pub(crate) lines: Lines,
     outage: Episode,
@@ -30,7 +33,9 @@ impl Guard {
             connect: args.connect_timeout,
             idle: args.idle,
             total: args.total,
+            drain: args.drain,
             counters: Counters::default(),
+            descriptors: Descriptors::default(),
             open: Arc::default(),
             lines: Lines::default(),
             outage: Episode::default(),
@@ -68,13 +73,13 @@ impl Guard {
         }
     }
 
-    /// Lets the open connections end by themselves for so long, then cuts them.
-    pub(crate) fn drain(&self, time: Duration) {
+    /// Lets the open connections end by themselves for a while, then cuts them.
+    pub(crate) fn drain(&self) {
         let open = self.open.len();
         if open > 0 {
             self.log(format!("draining {open} connections"));
         }
-        if !self.open.wait_until_empty(time) {
+        if !self.open.wait_until_empty(self.drain) {
             self.open.close_all();
             // Their tasks have only to notice.
             self.open.wait_until_empty(CUT);

@@ -74,7 +74,7 @@ fn run(args: &Args) -> io::Result<()> {
     listener.close()?;
     // Once it has ended, every connection that was accepted is in the registry.
     runtime.block_on(accepting).map_err(|error| io::Error::other(error.to_string()))?;
-    guard.drain(args.drain);
+    guard.drain();
     console.stop();
     Ok(())
 }
@@ -116,12 +116,10 @@ fn introduce(args: &Args, listening: SocketAddr, upstream: SocketAddr) -> io::Re
         "Puts deadlines in front of {service}: connect {}, idle {}, total {}.",
         args.connect_timeout, args.idle, args.total
     )?;
+    let (ip, port) = (listening.ip(), listening.port());
     writeln!(
         out,
-        "Try `nc {} {}`: type, then stay silent for {}. Or `curl --http0.9 http://{listening}/`.",
-        listening.ip(),
-        listening.port(),
-        args.idle
+        "Try `nc {ip} {port}`: type, then stay silent. Or `curl --http0.9 http://{listening}/`."
     )?;
     writeln!(out, "Ctrl-C drains for {}; a second one ends at once.", args.drain())?;
     out.flush()
