@@ -11,6 +11,7 @@ use netwheel::{Deadline, is_closed};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{self, Read, Write};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -41,12 +42,27 @@ enum Mode {
     Threads,
 }
 
-fn main() {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // `--help`: a closed pipe is no reason to complain.
+        Err(help) if !help.use_stderr() => {
+            let _ = help.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            // One line: what is wrong. The rest of clap's answer is in `--help`.
+            let message = error.to_string();
+            let line = message.lines().next().unwrap_or_default();
+            eprintln!("echo: {}", line.trim_start_matches("error: "));
+            return ExitCode::from(2);
+        }
+    };
     if let Err(error) = serve(&args) {
         eprintln!("echo: {error}");
-        std::process::exit(2);
+        return ExitCode::from(2);
     }
+    ExitCode::SUCCESS
 }
 
 fn serve(args: &Args) -> io::Result<()> {
@@ -71,14 +87,16 @@ fn serve(args: &Args) -> io::Result<()> {
         None => bind()?,
     };
     let listener = Arc::new(listener);
-    println!("listening {}", listener.local_addr()?);
+    // Before the first line of output: who has read it may send a signal.
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    writeln!(io::stdout(), "listening {}", listener.local_addr()?)?;
 
     let accepting = Arc::clone(&listener);
     match &runtime {
         Some(runtime) => drop(runtime.spawn(accept_tasks(accepting, timeout))),
         None => drop(thread::spawn(move || accept_threads(&accepting, timeout))),
     }
-    Signals::new([SIGINT, SIGTERM])?.forever().next();
+    signals.forever().next();
     listener.close()
 }
 

@@ -1,3 +1,6 @@
 //! What users see: one binary, one module for each subject.
 
+mod echo;
+mod guard;
 mod rt;
+mod support;

@@ -1,0 +1,56 @@
+//! File descriptors, which may run out: [`Descriptors`].
+
+use netwheel::net::{TcpListener, TcpStream};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Who takes descriptors holds this lock for as long as it takes: so one that is given up for
+/// another cannot be snatched by a third.
+///
+/// A connection needs two. The second is reserved before the first is accepted: one without the
+/// other would be an accepted client that has to be sent away.
+#[derive(Default)]
+pub(crate) struct Descriptors(Mutex<()>);
+
+/// A descriptor that keeps a number until it is dropped.
+pub(crate) struct Reserved(#[expect(dead_code, reason = "held, not used")] OwnedFd);
+
+impl Descriptors {
+    /// Fails if the process has none left.
+    pub(crate) fn reserve(&self) -> io::Result<Reserved> {
+        let _taking = self.taking();
+        // Any open file will do, and std sees to it that this one is.
+        io::stdin().as_fd().try_clone_to_owned().map(Reserved)
+    }
+
+    pub(crate) async fn accept(
+        &self,
+        listener: &TcpListener,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|cx| {
+            let _taking = self.taking();
+            listener.poll_accept(cx)
+        })
+        .await
+    }
+
+    /// Gives `reserved` to what `future` opens when it is first polled.
+    pub(crate) async fn trade<F: Future>(&self, reserved: Reserved, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut reserved = Some(reserved);
+        poll_fn(|cx| {
+            let _taking = self.taking();
+            drop(reserved.take());
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    fn taking(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

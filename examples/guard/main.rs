@@ -1,0 +1,126 @@
+//! Puts deadlines in front of any TCP service.
+//!
+//!     cargo run --release --example guard
+//!     cargo run --release --example guard -- --listen 127.0.0.1:8080 --upstream 127.0.0.1:80 --idle 30s
+//!
+//! A client that stays silent, a connection that takes too long, an upstream that does not answer:
+//! each is cut at its deadline, and a line says which one it was. SIGTERM and SIGINT drain.
+
+mod accept;
+mod args;
+mod connection;
+mod console;
+mod counters;
+mod descriptors;
+mod echo;
+mod episode;
+mod guard;
+mod limits;
+mod lines;
+mod pipe;
+mod registry;
+mod relay;
+mod timeout;
+
+use crate::args::Args;
+use crate::console::Console;
+use crate::guard::Guard;
+use netwheel::net::TcpListener;
+use netwheel::rt::Runtime;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+use std::io::{self, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+fn main() -> ExitCode {
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("guard: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(args: &Args) -> io::Result<()> {
+    // Before the first line of output: who has read it may send a signal.
+    let mut signals = first_signal_drains_second_kills()?;
+
+    let runtime = Runtime::builder().name("guard").workers(args.workers()).build()?;
+    let upstream = match &args.upstream {
+        Some(address) => resolve(address)?,
+        None => vec![echo::start(&runtime)?],
+    };
+    // Inside of the runtime, so that its workers drive the listener.
+    let listener = runtime
+        .block_on(async { TcpListener::bind(args.listen.as_str()) })
+        .map_err(|error| named("cannot listen on", &args.listen, &error))?;
+    let listener = Arc::new(listener);
+    introduce(args, listener.local_addr()?, upstream[0])?;
+
+    let guard = Arc::new(Guard::new(args, upstream));
+    let console = Console::start(Arc::clone(&guard));
+    let accepting = runtime.spawn(accept::forever(Arc::clone(&listener), Arc::clone(&guard)));
+    signals.forever().next();
+
+    listener.close()?;
+    // Once it has ended, every connection that was accepted is in the registry.
+    runtime.block_on(accepting).map_err(|error| io::Error::other(error.to_string()))?;
+    guard.drain();
+    console.stop();
+    Ok(())
+}
+
+fn first_signal_drains_second_kills() -> io::Result<Signals> {
+    let draining = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag down and raises it.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&draining))?;
+        flag::register(signal, Arc::clone(&draining))?;
+    }
+    Signals::new([SIGINT, SIGTERM])
+}
+
+fn resolve(upstream: &str) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<_> = upstream
+        .to_socket_addrs()
+        .map_err(|error| named("cannot resolve upstream", upstream, &error))?
+        .collect();
+    if addresses.is_empty() {
+        return Err(io::Error::other(format!("upstream {upstream} has no address")));
+    }
+    Ok(addresses)
+}
+
+fn named(what: &str, which: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what} {which}: {error}"))
+}
+
+fn introduce(args: &Args, listening: SocketAddr, upstream: SocketAddr) -> io::Result<()> {
+    let service = match &args.upstream {
+        Some(name) => name.clone(),
+        None => format!("an echo server of its own at {upstream}"),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening {listening}")?;
+    writeln!(
+        out,
+        "Puts deadlines in front of {service}: connect {}, idle {}, total {}.",
+        args.connect_timeout, args.idle, args.total
+    )?;
+    let (ip, port) = (listening.ip(), listening.port());
+    writeln!(
+        out,
+        "Try `nc {ip} {port}`: type, then stay silent. Or `curl --http0.9 http://{listening}/`."
+    )?;
+    writeln!(out, "Ctrl-C drains for {}; a second one ends at once.", args.drain())?;
+    out.flush()
+}

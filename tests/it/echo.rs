@@ -1,0 +1,91 @@
+//! The command line of `examples/echo`: others drive it, so it is a contract.
+
+use crate::support::{Program, check_refuses, exchange, read_until_cut};
+use rustix::process::Signal;
+use std::net::{Shutdown, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const MODES: [&str; 2] = ["tasks", "threads"];
+
+#[test]
+fn echoes_until_the_client_has_nothing_more_to_say() {
+    for mode in MODES {
+        let echo = Program::start("echo", ["--port", "0", "--mode", mode, "--workers", "2"]);
+        let client = echo.connect();
+        exchange(&client, "hello");
+        exchange(&client, &"again ".repeat(2000));
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_until_cut(&client), 0, "{mode}");
+    }
+}
+
+#[test]
+fn cuts_a_silent_client_at_the_deadline_and_not_before() {
+    for mode in MODES {
+        let echo = Program::start("echo", ["--deadline-ms", "200", "--mode", mode]);
+        let client = echo.connect();
+        let begun = Instant::now();
+        exchange(&client, "hello");
+        read_until_cut(&client);
+        assert!(begun.elapsed() >= Duration::from_millis(200), "{mode}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn each_request_has_a_fresh_deadline() {
+    for mode in MODES {
+        let deadline = Duration::from_secs(2);
+        let echo = Program::start("echo", ["--deadline-ms", "2000", "--mode", mode]);
+        let client = echo.connect();
+        let begun = Instant::now();
+        while begun.elapsed() < deadline + deadline / 4 {
+            exchange(&client, "still here");
+            thread::sleep(deadline / 8);
+        }
+    }
+}
+
+#[test]
+fn without_deadlines_silence_is_free() {
+    for mode in MODES {
+        let echo = Program::start("echo", ["--no-deadline", "--mode", mode]);
+        let client = echo.connect();
+        exchange(&client, "hello");
+        thread::sleep(Duration::from_millis(300));
+        exchange(&client, "hello again");
+    }
+}
+
+#[test]
+fn stops_cleanly_at_a_signal_also_with_clients() {
+    for mode in MODES {
+        for signal in [Signal::TERM, Signal::INT] {
+            let echo = Program::start("echo", ["--mode", mode]);
+            let client = echo.connect();
+            exchange(&client, "hello");
+            echo.signal(signal);
+            let ended = echo.end();
+            assert_eq!(ended.status.code(), Some(0), "{mode}, {signal:?}: {ended:?}");
+            assert_eq!(ended.stderr, [""; 0], "{mode}, {signal:?}");
+            read_until_cut(&client);
+        }
+    }
+}
+
+#[test]
+fn refuses_bad_input_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for (args, what) in [
+        (&["--frobnicate"][..], "--frobnicate"),
+        (&["--port", "70000"], "70000"),
+        (&["--deadline-ms", "soon"], "soon"),
+        (&["--deadline-ms", "5", "--no-deadline"], "--no-deadline"),
+        (&["--mode", "fibres"], "fibres"),
+        (&["--port", &port], "Address already in use"),
+        (&["--port", &port, "--mode", "threads"], "Address already in use"),
+    ] {
+        check_refuses("echo", args, what);
+    }
+}

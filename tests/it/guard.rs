@@ -1,0 +1,397 @@
+//! `examples/guard` as its operators and its clients see it.
+
+use crate::support::{
+    PATIENCE, Program, check_refuses, echo_service, exchange, patient, read_until_cut, service,
+};
+use rustix::process::Signal;
+use socket2::{Domain, SockRef, Socket, Type};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A guard in front of `upstream`, with deadlines out of the way but for those in `args`.
+fn guard(upstream: SocketAddr, args: &[&str]) -> Program {
+    let upstream = upstream.to_string();
+    let mut all = vec!["--upstream", &upstream];
+    for limit in ["--connect-timeout", "--idle", "--total"] {
+        if !args.contains(&limit) {
+            all.extend([limit, "never"]);
+        }
+    }
+    all.extend(args);
+    Program::start("guard", all)
+}
+
+/// When the client saw the cut, counted from before it connected: the guard cannot have begun to
+/// count earlier.
+fn time_to_cut(guard: &Program, talk: impl FnOnce(&TcpStream)) -> Duration {
+    let begun = Instant::now();
+    let client = guard.connect();
+    talk(&client);
+    read_until_cut(&client);
+    begun.elapsed()
+}
+
+#[test]
+fn without_arguments_it_guards_an_echo_server_and_says_how_to_try_it() {
+    let guard = Program::start("guard", [""; 0]);
+    exchange(&guard.connect(), "hello");
+    guard.stdout.with("echo server");
+    let try_it = guard.stdout.with("nc 127.0.0.1");
+    assert!(try_it.contains("curl"), "{try_it}");
+    guard.stdout.with("Ctrl-C");
+    guard.signal(Signal::INT);
+    let ended = guard.end();
+    assert_eq!(ended.status.code(), Some(0));
+    assert!(ended.stdout[0].starts_with("listening 127.0.0.1:"));
+    assert!(ended.stdout[4].contains("1 in all, 5 B up, 5 B down"), "{ended:?}");
+    assert_eq!(ended.stdout.len(), 5, "{ended:?}");
+}
+
+#[test]
+fn a_silent_client_is_cut_at_the_idle_deadline_and_not_before() {
+    let guard = guard(echo_service(), &["--idle", "200ms"]);
+    let cut = time_to_cut(&guard, |_| {});
+    assert!(cut >= Duration::from_millis(200), "{cut:?}");
+    let line = guard.stderr.with("cut 127.0.0.1:");
+    assert!(line.contains("idle deadline (200ms) passed after 0 bytes up, 0 bytes down"), "{line}");
+}
+
+#[test]
+fn the_idle_deadline_counts_from_the_last_byte() {
+    let guard = guard(echo_service(), &["--idle", "200ms"]);
+    let mut last = None;
+    time_to_cut(&guard, |client| {
+        last = Some(Instant::now());
+        exchange(client, "hello");
+    });
+    let silent = last.unwrap().elapsed();
+    assert!(silent >= Duration::from_millis(200), "{silent:?}");
+    let line = guard.stderr.with("cut 127.0.0.1:");
+    assert!(line.contains("idle deadline (200ms) passed after 5 bytes up, 5 bytes down"), "{line}");
+}
+
+/// Runs `step` for so long at intervals well below `idle`; false if this thread was kept from
+/// running for so long that the guard may have cut with good reason.
+fn trickle(idle: Duration, mut step: impl FnMut()) -> bool {
+    let begun = Instant::now();
+    let mut last = Instant::now();
+    while begun.elapsed() < idle * 5 / 2 {
+        thread::sleep(idle / 10);
+        if last.elapsed() > idle / 2 {
+            return false;
+        }
+        last = Instant::now();
+        step();
+    }
+    true
+}
+
+const IDLE: Duration = Duration::from_millis(800);
+
+/// Tries again if the machine was too busy for `attempt` to mean anything.
+fn on_a_machine_that_runs_us(attempt: impl Fn() -> bool) {
+    assert!((0..10).any(|_| attempt()), "this machine stalls for longer than {IDLE:?}");
+}
+
+#[test]
+fn a_client_that_trickles_is_kept() {
+    let guard = guard(echo_service(), &["--idle", "800ms"]);
+    on_a_machine_that_runs_us(|| {
+        let client = guard.connect();
+        trickle(IDLE, || exchange(&client, "."))
+    });
+}
+
+#[test]
+fn a_silent_client_is_kept_while_the_upstream_trickles() {
+    let upstream = service(|mut stream| while trickle(IDLE, || drop(stream.write(b"."))) {});
+    let guard = guard(upstream, &["--idle", "800ms"]);
+    on_a_machine_that_runs_us(|| {
+        let mut client = guard.connect();
+        let begun = Instant::now();
+        while begun.elapsed() < IDLE * 5 / 2 {
+            match client.read(&mut [0]) {
+                Ok(1) => {}
+                // The upstream stalled.
+                _ => return false,
+            }
+        }
+        true
+    });
+}
+
+#[test]
+fn a_client_that_never_reads_is_cut_too() {
+    let upstream = service(|mut stream| while stream.write_all(&[0; 65536]).is_ok() {});
+    let guard = guard(upstream, &["--idle", "200ms"]);
+    let begun = Instant::now();
+    let client = guard.connect();
+    guard.stderr.with("idle deadline (200ms)");
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert!(read_until_cut(&client) > 0);
+}
+
+#[test]
+fn a_busy_connection_is_cut_at_the_total_deadline_and_not_before() {
+    let guard = guard(echo_service(), &["--idle", "1h", "--total", "500ms"]);
+    let cut = time_to_cut(&guard, |mut client| {
+        // Until the guard is not there any more.
+        while client.write_all(b".").is_ok() && matches!(client.read(&mut [0]), Ok(1)) {
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert!(cut >= Duration::from_millis(500), "{cut:?}");
+    guard.stderr.with("total deadline (500ms) passed after");
+}
+
+#[test]
+fn half_close_passes_from_the_client_to_the_upstream() {
+    let upstream = service(|mut stream| {
+        let mut question = String::new();
+        stream.read_to_string(&mut question).unwrap();
+        stream.write_all(format!("{question}? 42").as_bytes()).unwrap();
+    });
+    let guard = guard(upstream, &[]);
+    let mut client = guard.connect();
+    client.write_all(b"the answer").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "the answer? 42");
+}
+
+#[test]
+fn half_close_passes_from_the_upstream_to_the_client() {
+    let (sender, received) = mpsc::channel();
+    let upstream = service(move |mut stream| {
+        stream.write_all(b"go on").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        sender.send(rest).unwrap();
+    });
+    let guard = guard(upstream, &[]);
+    let mut client = guard.connect();
+    let mut greeting = String::new();
+    client.read_to_string(&mut greeting).unwrap();
+    assert_eq!(greeting, "go on");
+    client.write_all(b"and on").unwrap();
+    drop(client);
+    assert_eq!(received.recv_timeout(PATIENCE).unwrap(), "and on");
+}
+
+#[test]
+fn a_reset_by_the_client_reaches_the_upstream() {
+    let (sender, ended) = mpsc::channel();
+    let upstream = service(move |stream| {
+        exchange_back(&stream);
+        read_until_cut(&stream);
+        sender.send(()).unwrap();
+    });
+    let guard = guard(upstream, &[]);
+    let client = guard.connect();
+    exchange(&client, "hello");
+    SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(client);
+    ended.recv_timeout(PATIENCE).expect("the upstream is told");
+}
+
+fn exchange_back(mut stream: &TcpStream) {
+    let mut buf = [0; 5];
+    stream.read_exact(&mut buf).unwrap();
+    stream.write_all(&buf).unwrap();
+}
+
+#[test]
+fn nothing_is_lost_or_mixed_up_when_both_sides_are_in_each_others_way() {
+    let guard = guard(echo_service(), &[]);
+    let byte = |index: usize| (index * 31 % 251) as u8;
+    let total = 8 << 20;
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let client = guard.connect();
+                scope.spawn({
+                    let mut client = client.try_clone().unwrap();
+                    move || {
+                        let all: Vec<u8> = (0..total).map(byte).collect();
+                        client.write_all(&all).unwrap();
+                        client.shutdown(Shutdown::Write).unwrap();
+                    }
+                });
+                let mut echo = Vec::new();
+                (&client).read_to_end(&mut echo).unwrap();
+                assert_eq!(echo.len(), total);
+                assert!(echo.iter().enumerate().all(|(index, &b)| b == byte(index)));
+            });
+        }
+    });
+}
+
+/// A port that refuses until it is told to listen, and that nobody else can take.
+fn closed_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+#[test]
+fn while_the_upstream_is_down_clients_are_closed_at_once_and_it_is_told_once() {
+    let (socket, upstream) = closed_port();
+    let guard = guard(upstream, &[]);
+    for _ in 0..3 {
+        assert_eq!(read_until_cut(&guard.connect()), 0);
+    }
+    let line = guard.stderr.with(&format!("upstream {upstream}"));
+    assert!(line.contains("Connection refused"), "{line}");
+
+    socket.listen(16).unwrap();
+    let client = guard.connect();
+    let (upstream, _) = socket.accept().unwrap();
+    let upstream = patient(upstream.into());
+    (&client).write_all(b"hello").unwrap();
+    exchange_back(&upstream);
+    guard.stderr.with("answers again after 3 clients");
+    assert_eq!(guard.stderr.count("refused"), 1);
+}
+
+#[test]
+fn an_upstream_that_does_not_answer_costs_the_connect_timeout() {
+    let (socket, upstream) = closed_port();
+    socket.listen(0).unwrap();
+    // Fill its queue: then the kernel lets connects wait.
+    let mut queue = Vec::new();
+    while let Ok(stream) = TcpStream::connect_timeout(&upstream, Duration::from_millis(100)) {
+        queue.push(stream);
+    }
+    let guard = guard(upstream, &["--connect-timeout", "200ms"]);
+    let cut = time_to_cut(&guard, |_| {});
+    assert!(cut >= Duration::from_millis(200), "{cut:?}");
+    guard.stderr.with("connect deadline (200ms) passed");
+}
+
+/// Returns once nobody listens at `address` any more.
+fn wait_until_refused(address: SocketAddr) {
+    let begun = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
+            _ => assert!(begun.elapsed() < PATIENCE, "it still accepts"),
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_signal_stops_accepting_and_lets_connections_finish() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let guard = guard(echo_service(), &["--drain", "1h"]);
+        let client = guard.connect();
+        exchange(&client, "before");
+        guard.signal(signal);
+        wait_until_refused(guard.address());
+        exchange(&client, "after");
+        drop(client);
+        let ended = guard.end();
+        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+        // How many of those that came after the signal were still accepted is up to chance.
+        assert_eq!(ended.stderr.len(), 1, "{ended:?}");
+        assert!(ended.stderr[0].starts_with("draining"), "{ended:?}");
+    }
+}
+
+#[test]
+fn connections_that_outlive_the_drain_are_cut_at_its_end_and_not_before() {
+    let guard = guard(echo_service(), &["--drain", "300ms"]);
+    let client = guard.connect();
+    exchange(&client, "hello");
+    let begun = Instant::now();
+    guard.signal(Signal::TERM);
+    read_until_cut(&client);
+    assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    let ended = guard.end();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr[1].contains("drain deadline (300ms) passed after 5 bytes"), "{ended:?}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let guard = guard(echo_service(), &["--drain", "1h"]);
+    let client = guard.connect();
+    exchange(&client, "hello");
+    guard.signal(Signal::TERM);
+    guard.stderr.with("draining 1 connections");
+    guard.signal(Signal::TERM);
+    assert_eq!(guard.end().status.code(), Some(128 + 15));
+}
+
+#[test]
+fn out_of_descriptors_it_serves_whom_it_has_and_accepts_again_when_it_can() {
+    let guard = guard(echo_service(), &[]);
+    guard.limit_descriptors(40);
+    let mut served = Vec::new();
+    let waiting = loop {
+        let client = guard.connect();
+        (&client).write_all(b"x").unwrap();
+        client.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let is_served = loop {
+            match (&client).read(&mut [0]) {
+                Ok(n) => break n == 1,
+                Err(_) if guard.stderr.count("cannot accept") > 0 => break false,
+                Err(_) => {}
+            }
+        };
+        if !is_served {
+            break patient(client);
+        }
+        served.push(patient(client));
+    };
+    assert!(served.len() > 5, "{}", served.len());
+    let line = guard.stderr.with("cannot accept");
+    assert!(line.contains("Too many open files"), "{line}");
+
+    // It does not spin: one that did would use all of a processor, 100 ticks a second.
+    let before = guard.ticks();
+    thread::sleep(Duration::from_millis(500));
+    let used = guard.ticks() - before;
+    assert!(used < 15, "{used} ticks of 10 ms within 500 ms");
+
+    for client in &served {
+        exchange(client, "still served");
+    }
+    assert_eq!(guard.stderr.count("cannot accept"), 1);
+    served.clear();
+    let mut echo = [0];
+    (&waiting).read_exact(&mut echo).expect("its turn has come");
+    exchange(&waiting, "served at last");
+    guard.stderr.with("accepting again");
+    exchange(&guard.connect(), "a newcomer");
+    assert_eq!(guard.stderr.count("upstream"), 0, "who is accepted is served");
+}
+
+#[test]
+fn refuses_bad_input_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (args, what) in [
+        (&["--frobnicate"][..], "--frobnicate"),
+        (&["stray"], "stray"),
+        (&["--idle"], "--idle"),
+        (&["--idle", "soon"], "'soon' for '--idle"),
+        (&["--idle", "0s"], "zero"),
+        (&["--total", "1 parsec"], "'1 parsec' for '--total"),
+        (&["--connect-timeout", "5"], "'5' for '--connect-timeout"),
+        (&["--drain", "99999999999999999999y"], "--drain"),
+        (&["--workers", "0"], "--workers"),
+        (&["--listen", &address], "Address already in use"),
+        (&["--listen", "127.0.0.1"], "cannot listen on 127.0.0.1"),
+        (&["--upstream", "no-such-host.invalid:80"], "cannot resolve upstream no-such-host"),
+        (&["--upstream", "127.0.0.1"], "cannot resolve upstream 127.0.0.1"),
+    ] {
+        check_refuses("guard", args, what);
+    }
+}
