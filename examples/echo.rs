@@ -7,7 +7,7 @@
 use clap::{Parser, ValueEnum};
 use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt::{self, Runtime};
-use netwheel::{Deadline, is_closed};
+use netwheel::{Deadline, is_closed, time};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{self, Read, Write};
@@ -108,7 +108,7 @@ async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {
             // Out of descriptors: give those in use a moment.
             Err(error) => {
                 eprintln!("echo: accept: {error}");
-                if let Ok(pause) = rt::sleep(Duration::from_millis(10)) {
+                if let Ok(pause) = time::sleep(Duration::from_millis(10)) {
                     pause.await;
                 }
             }

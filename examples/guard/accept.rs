@@ -4,9 +4,9 @@ use crate::connection;
 use crate::descriptors::Reserved;
 use crate::episode::Episode;
 use crate::guard::Guard;
-use netwheel::is_closed;
 use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt;
+use netwheel::{is_closed, time};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(crate) async fn forever(listener: Arc<TcpListener>, guard: Arc<Guard>) {
                 if shortage.happens() {
                     guard.log(format!("cannot accept: {error}; {} open", guard.open.len()));
                 }
-                if let Ok(sleep) = rt::sleep(pause) {
+                if let Ok(sleep) = time::sleep(pause) {
                     sleep.await;
                 }
                 pause = (pause * 2).min(PAUSES[1]);

@@ -1,8 +1,8 @@
 //! The upstream of a guard that was given none: an echo server.
 
-use netwheel::is_closed;
 use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt::{self, Runtime};
+use netwheel::{is_closed, time};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn accept(listener: TcpListener) {
             Err(error) if is_closed(&error) => return,
             // Out of descriptors; the guard says so.
             Err(_) => {
-                if let Ok(sleep) = rt::sleep(Duration::from_millis(50)) {
+                if let Ok(sleep) = time::sleep(Duration::from_millis(50)) {
                     sleep.await;
                 }
             }
