@@ -108,9 +108,7 @@ async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {
             // Out of descriptors: give those in use a moment.
             Err(error) => {
                 eprintln!("echo: accept: {error}");
-                if let Ok(pause) = time::sleep(Duration::from_millis(10)) {
-                    pause.await;
-                }
+                time::sleep(Duration::from_millis(10)).await;
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod time;
 
 mod accept;
 mod addr;
+mod budget;
 mod deadline;
 mod deadlines;
 mod error;

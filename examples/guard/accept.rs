@@ -39,9 +39,7 @@ pub(crate) async fn forever(listener: Arc<TcpListener>, guard: Arc<Guard>) {
                 if shortage.happens() {
                     guard.log(format!("cannot accept: {error}; {} open", guard.open.len()));
                 }
-                if let Ok(sleep) = time::sleep(pause) {
-                    sleep.await;
-                }
+                time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSES[1]);
             }
         }

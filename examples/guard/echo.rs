@@ -21,9 +21,7 @@ async fn accept(listener: TcpListener) {
             Err(error) if is_closed(&error) => return,
             // Out of descriptors; the guard says so.
             Err(_) => {
-                if let Ok(sleep) = time::sleep(Duration::from_millis(50)) {
-                    sleep.await;
-                }
+                time::sleep(Duration::from_millis(50)).await;
             }
         }
     }

@@ -7,6 +7,7 @@ mod refs;
 pub use closer::Closer;
 
 use crate::addr;
+use crate::budget;
 use crate::deadline::Deadline;
 use crate::error;
 use crate::park::Parker;
@@ -182,6 +183,7 @@ impl Fd {
         direction: Direction,
         mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
     ) -> io::Result<T> {
+        budget::spend().await;
         self.prepare(direction)?;
         if let Some(result) = self.attempt(direction, &mut call) {
             return result;

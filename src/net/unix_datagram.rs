@@ -137,7 +137,7 @@ impl UnixDatagram {
             if let Some(n) = self.try_send_to(buf, &to)? {
                 return Ok(n);
             }
-            time::sleep_until(self.write_deadline().min(PAUSE.into()))?.await;
+            time::sleep_until(self.write_deadline().min(PAUSE.into())).await;
         }
     }
 

@@ -96,7 +96,7 @@ impl UnixStream {
         let deadline = deadline.into();
         let connecting = Connecting::new(deadline)?;
         while !connecting.attempt(&address)? {
-            time::sleep_until(deadline.min(PAUSE.into()))?.await;
+            time::sleep_until(deadline.min(PAUSE.into())).await;
         }
         connecting.finish()
     }

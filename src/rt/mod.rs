@@ -11,8 +11,12 @@
 mod join;
 mod runtime;
 mod worker;
-mod yielding;
 
+pub use crate::time::{Sleep, interval, sleep, sleep_until, timeout};
 pub use join::{JoinError, JoinHandle};
 pub use runtime::{Builder, Runtime, spawn};
-pub use yielding::yield_now;
+
+/// Lets the other tasks that can run do so, once each.
+pub async fn yield_now() {
+    crate::budget::stand_back().await;
+}

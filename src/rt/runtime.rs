@@ -5,7 +5,7 @@ use super::worker::{Scheduler, Worker};
 use crate::Deadline;
 use crate::park::Parker;
 use crate::reactor::Reactor;
-use async_task::Runnable;
+use async_task::{Runnable, WithInfo};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -211,7 +211,7 @@ where
     };
     let schedule = {
         let scheduler = Arc::clone(scheduler);
-        move |task: Runnable| scheduler.schedule(task)
+        WithInfo(move |task: Runnable, info| scheduler.schedule(task, info))
     };
     let (runnable, task) = async_task::spawn(future, schedule);
     entry.insert(runnable.waker());

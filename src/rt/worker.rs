@@ -12,18 +12,23 @@
 //! queues it and then looks at `idle`. Both touch `idle` by read-modify-write, so the second of
 //! them sees what the first did before (SC-6).
 
+use crate::budget;
 use crate::reactor::Reactor;
-use async_task::Runnable;
+use crate::time::LoopClock;
+use async_task::{Runnable, ScheduleInfo};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Queue};
 use netwheel_netpoll::{PollSlot, Ready};
 use slab::Slab;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
 use std::time::Duration;
+
+/// How many tasks in a row may run out of turn because the one before woke them.
+const NEXT_IN_A_ROW: u32 = 3;
 
 /// Tasks that a worker runs before it looks at the shared queue and at the poller (Go's 61).
 const FAIRNESS: u32 = 61;
@@ -51,9 +56,15 @@ struct Parked {
 }
 
 /// What only the worker's own thread touches.
-#[derive(Debug)]
 pub(crate) struct Worker {
     scheduler: Arc<Scheduler>,
+    /// What the running task woke last: runs next, while what they share is in the cache (Go's
+    /// `runnext`).
+    next: Cell<Option<Runnable>>,
+    /// How often `next` may still go before the queue.
+    next_left: Cell<u32>,
+    /// Whether a task runs, and not the poller's list of wakers.
+    running: Cell<bool>,
     queue: Queue<Runnable>,
     index: usize,
 }
@@ -79,14 +90,10 @@ impl Scheduler {
     }
 
     /// Queues a task that can run: at the worker that made it so, or for all.
-    pub(crate) fn schedule(&self, task: Runnable) {
+    pub(crate) fn schedule(&self, task: Runnable, info: ScheduleInfo) {
         let foreign = CURRENT.with_borrow(|worker| match worker {
             Some(worker) if core::ptr::eq(&raw const *worker.scheduler, self) => {
-                worker.queue.push(task);
-                // One task is run by this worker next; more are worth another worker.
-                if worker.queue.len() > 1 {
-                    self.wake_one();
-                }
+                worker.accept(task, info.woken_while_running);
                 None
             }
             _ => Some(task),
@@ -178,30 +185,89 @@ impl Worker {
     pub(crate) fn run(scheduler: Arc<Scheduler>, queue: Queue<Runnable>, index: usize) {
         crate::sys::sharpen_timers();
         let _entered = scheduler.reactor.enter();
-        let worker = Rc::new(Self { scheduler, queue, index });
+        let worker = Rc::new(Self {
+            scheduler,
+            next: Cell::default(),
+            next_left: Cell::new(NEXT_IN_A_ROW),
+            running: Cell::default(),
+            queue,
+            index,
+        });
         CURRENT.set(Some(Rc::clone(&worker)));
         worker.work();
         CURRENT.set(None);
     }
 
     fn work(&self) {
+        let clock = LoopClock::start();
         let mut runs = 0u32;
         while !self.scheduler.is_shut_down() {
             runs = runs.wrapping_add(1);
             if runs.is_multiple_of(FAIRNESS) {
                 self.look_around();
+                clock.turn();
             }
             match self.find_task() {
-                // A panic of the task ends up in its handle.
-                Some(task) => drop(task.run()),
-                None => self.wait(),
+                Some(task) => self.run_task(task),
+                None => {
+                    self.wait();
+                    clock.turn();
+                }
             }
+        }
+        // Where the shutdown looks for tasks to cancel.
+        if let Some(task) = self.next.take() {
+            self.queue.push(task);
         }
     }
 
-    /// Own queue, shared queue, the others' queues.
+    fn run_task(&self, task: Runnable) {
+        budget::renew();
+        self.running.set(true);
+        // A panic of the task ends up in its handle; whether it was woken meanwhile is known.
+        let _ = task.run();
+        self.running.set(false);
+        budget::lift();
+    }
+
+    /// Takes a task that was made runnable in this thread.
+    fn accept(&self, task: Runnable, stands_back: bool) {
+        let task = if self.running.get() && !stands_back {
+            match self.next.replace(Some(task)) {
+                Some(former) => former,
+                None => return,
+            }
+        } else {
+            task
+        };
+        self.queue.push(task);
+        // One task is run by this worker next; more are worth another worker.
+        if self.queue.len() > 1 {
+            self.scheduler.wake_one();
+        }
+    }
+
+    /// What was just woken, own queue, shared queue, the others' queues.
     fn find_task(&self) -> Option<Runnable> {
-        self.queue.pop().or_else(|| self.take_injected()).or_else(|| self.steal())
+        self.take_next()
+            .or_else(|| self.queue.pop())
+            .or_else(|| self.take_injected())
+            .or_else(|| self.steal())
+    }
+
+    fn take_next(&self) -> Option<Runnable> {
+        let Some(task) = self.next.take() else {
+            self.next_left.set(NEXT_IN_A_ROW);
+            return None;
+        };
+        // Two tasks that keep waking each other must not keep the others waiting.
+        let Some(left) = self.next_left.get().checked_sub(1) else {
+            self.next_left.set(NEXT_IN_A_ROW);
+            self.queue.push(task);
+            return None;
+        };
+        self.next_left.set(left);
+        Some(task)
     }
 
     fn take_injected(&self) -> Option<Runnable> {

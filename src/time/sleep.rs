@@ -1,4 +1,4 @@
-//! Waiting for time alone: [`sleep`], on any executor.
+//! Waiting for time alone: [`Sleep`].
 
 use crate::Deadline;
 use crate::reactor::Reactor;
@@ -12,10 +12,10 @@ use std::time::Duration;
 
 /// Waits for so long; see [`sleep_until`].
 ///
-/// # Errors
+/// # Panics
 ///
 /// As [`sleep_until`].
-pub fn sleep(duration: Duration) -> io::Result<Sleep> {
+pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(duration)
 }
 
@@ -25,25 +25,25 @@ pub fn sleep(duration: Duration) -> io::Result<Sleep> {
 /// has passed is over at once; [`Deadline::NEVER`] never is. It is a slot of the poller without a
 /// file, so it works on any executor, like the sockets.
 ///
-/// # Errors
+/// # Panics
 ///
-/// If the process has no poller yet and is out of file descriptors, so that none can be made.
+/// If the process is out of descriptors for the poller itself, which its first socket or its first
+/// sleep opens.
 ///
 /// ```
 /// use netwheel::{rt::Runtime, time};
 /// use std::time::{Duration, Instant};
 ///
-/// let runtime = Runtime::new()?;
 /// let start = Instant::now();
-/// runtime.block_on(async {
-///     time::sleep(Duration::from_millis(5))?.await;
-///     Ok::<(), std::io::Error>(())
-/// })?;
+/// Runtime::new()?.block_on(async {
+///     time::sleep(Duration::from_millis(5)).await;
+/// });
 /// assert!(start.elapsed() >= Duration::from_millis(5));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn sleep_until(deadline: impl Into<Deadline>) -> io::Result<Sleep> {
-    Sleep::on(Reactor::current()?, deadline)
+pub fn sleep_until(deadline: impl Into<Deadline>) -> Sleep {
+    let reactor = Reactor::current().expect("no descriptor is left for the poller");
+    Sleep::on(reactor, deadline).expect("all 2^32 slots of the poller are taken")
 }
 
 /// A future that is ready at a deadline, which may be moved; made by [`sleep`].
@@ -63,15 +63,19 @@ impl Sleep {
         Ok(sleep)
     }
 
-    /// Moves the deadline, from any thread, also while somebody waits for it.
+    /// Moves the deadline, from any thread, also while somebody waits for it. Allocates nothing.
     pub fn reset(&self, deadline: impl Into<Deadline>) {
         let nanos = deadline.into().instant().map_or(NEVER, |at| self.descriptor.clock().at(at));
         // It fails after a close only, and nobody closes this one.
         let _ = self.descriptor.set_deadline(Directions::READ, nanos);
     }
-}
 
-impl Sleep {
+    /// Whether the deadline has passed.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        self.descriptor.prepare(Direction::Read).is_err()
+    }
+
     /// Whether the deadline has passed; if not, `waker` is called when it does. The caller sees to
     /// it that somebody polls.
     pub(crate) fn poll_elapsed(&self, waker: &Waker) -> Poll<()> {
