@@ -9,11 +9,13 @@
 //! The sockets do not need it: their async methods run on any executor.
 
 mod join;
+mod local;
 mod runtime;
 mod worker;
 
 pub use crate::time::{Sleep, interval, sleep, sleep_until, timeout};
 pub use join::{JoinError, JoinHandle};
+pub use local::{run_local, spawn_local};
 pub use runtime::{Builder, Runtime, spawn};
 
 /// Lets the other tasks that can run do so, once each.

@@ -114,10 +114,7 @@ impl Runtime {
     ///
     /// If called by a worker of any runtime, which it would keep from working.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        assert!(
-            Worker::current_scheduler().is_none(),
-            "block_on called inside of a task: await the future instead"
-        );
+        super::worker::assert_outside("block_on");
         let _entered = self.scheduler.reactor.enter();
         let mut future = pin!(future);
         Parker::with_current(|parker, waker| {
@@ -221,7 +218,7 @@ where
 }
 
 /// `future`, with a panic of it as a result: the worker goes on.
-async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
+pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx| {
         // The future is not polled again after a panic, so nobody sees what it broke.

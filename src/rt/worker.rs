@@ -335,6 +335,14 @@ impl Worker {
     }
 }
 
+/// Fails in a thread that works for a scheduler: to block it there would keep tasks from running.
+pub(crate) fn assert_outside(function: &str) {
+    assert!(
+        CURRENT.with_borrow(Option::is_none),
+        "{function} called inside of a task: await the future instead"
+    );
+}
+
 /// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
 fn poll(slot: &mut PollSlot<'_>, delay: Option<Duration>) -> Ready {
     let mut ready = Ready::new();

@@ -1,13 +1,17 @@
 //! The scheduler.
 
-use netwheel::Deadline;
-use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt::{Runtime, yield_now};
+use netwheel::net::{TcpListener, TcpStream, UnixStream};
+use netwheel::rt::{self, Runtime, yield_now};
+use netwheel::{Deadline, Pollable, time};
+use std::cell::Cell;
+use std::future::{pending, poll_fn};
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,11 +52,233 @@ fn a_reader_released_while_its_worker_is_busy_is_woken() -> io::Result<()> {
         })
     };
     while !waiting.load(Ordering::Acquire) {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     peer.write_all(b"ping")?;
     written.store(true, Ordering::Release);
     runtime.block_on(busy).expect("it only yields");
     assert_eq!(received.recv_timeout(PATIENCE), Ok(4));
     Ok(())
+}
+
+/// An operation that never has to wait would keep its worker for itself (budget).
+#[test]
+fn a_task_that_never_waits_leaves_others_their_turn() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let turns = Arc::new(AtomicUsize::new(0));
+    let greedy = {
+        let turns = Arc::clone(&turns);
+        async move {
+            let (reader, _writer) = io::pipe()?;
+            let file = Pollable::new(reader)?;
+            for _ in 0..100_000 {
+                file.read_with_async(|_| Ok(())).await?;
+            }
+            io::Result::Ok(turns.load(Ordering::Relaxed))
+        }
+    };
+    let modest = {
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                yield_now().await;
+            }
+        }
+    };
+    let _modest = runtime.spawn(modest);
+    let greedy = runtime.spawn(greedy);
+    let turns = runtime.block_on(greedy).expect("it does not panic")?;
+    assert!(turns > 500, "the other task had {turns} turns during 100,000 operations");
+    Ok(())
+}
+
+/// Two tasks that keep waking each other go before the queue, but not for ever.
+#[test]
+fn tasks_that_wake_each_other_leave_others_their_turn() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let place: Arc<Mutex<Option<Waker>>> = Arc::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let pair = (0..2).map(|_| {
+        let (place, stop) = (Arc::clone(&place), Arc::clone(&stop));
+        runtime.spawn(async move {
+            poll_fn(|cx| {
+                let other = place.lock().unwrap().replace(cx.waker().clone());
+                if let Some(other) = other.filter(|other| !other.will_wake(cx.waker())) {
+                    other.wake();
+                }
+                if stop.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        })
+    });
+    let _pair: Vec<_> = pair.collect();
+    let third = runtime.spawn(async {
+        for _ in 0..100 {
+            yield_now().await;
+        }
+    });
+    runtime.block_on(time::timeout(PATIENCE, third)).expect("it has its turns").unwrap();
+    stop.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+#[test]
+fn shutdown_waits_until_its_deadline_and_drops_what_is_left() -> io::Result<()> {
+    struct OnDrop(mpsc::Sender<()>);
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            self.0.send(()).expect("the test waits for it");
+        }
+    }
+    let (sender, dropped) = mpsc::channel();
+    let runtime = Runtime::builder().workers(2).build()?;
+    drop(runtime.spawn(async move {
+        let _on_drop = OnDrop(sender);
+        pending::<()>().await;
+    }));
+    let start = Instant::now();
+    assert_eq!(runtime.shutdown(Duration::from_millis(30)), 1);
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    assert_eq!(dropped.try_recv(), Ok(()), "dropped before shutdown returns");
+
+    let runtime = Runtime::builder().workers(2).build()?;
+    let task = runtime.spawn(time::sleep(Duration::from_millis(5)));
+    assert_eq!(runtime.shutdown(PATIENCE), 0);
+    assert!(task.is_finished());
+    Ok(())
+}
+
+#[test]
+fn a_panic_stays_in_its_task() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let panicking = runtime.spawn(async { panic!("on purpose") });
+    let error = runtime.block_on(panicking).expect_err("it panicked");
+    assert!(error.is_panic());
+    assert_eq!(error.to_string(), "task panicked: on purpose");
+    assert_eq!(runtime.block_on(runtime.spawn(async { 7 })).unwrap(), 7);
+
+    let value = rt::run_local(async {
+        let panicking = rt::spawn_local(async { panic!("on purpose") });
+        assert!(panicking.await.expect_err("it panicked").is_panic());
+        8
+    })?;
+    assert_eq!(value, 8);
+    Ok(())
+}
+
+#[test]
+fn intervals_keep_their_phase() -> io::Result<()> {
+    let period = Duration::from_millis(10);
+    let start = Instant::now();
+    let ticks = rt::run_local(async {
+        let mut interval = time::interval(period);
+        let first = interval.tick().await;
+        thread::sleep(period * 2 + period / 2);
+        [first, interval.tick().await, interval.tick().await]
+    })?;
+    assert!(ticks[0] >= start + period);
+    for pair in ticks.windows(2) {
+        let apart = (pair[1] - pair[0]).as_nanos();
+        assert!(apart > 0 && apart.is_multiple_of(period.as_nanos()), "{apart} ns apart");
+    }
+    assert!(Instant::now() >= ticks[2], "no tick is early");
+    Ok(())
+}
+
+#[test]
+fn a_timeout_drops_its_future_and_a_result_beats_it() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let start = Instant::now();
+    let late = runtime.block_on(time::timeout(Duration::from_millis(10), pending::<()>()));
+    assert!(late.is_err() && start.elapsed() >= Duration::from_millis(10));
+    assert_eq!(runtime.block_on(time::timeout(Duration::ZERO, async { 3 })), Ok(3));
+    let error = io::Error::from(late.unwrap_err());
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    Ok(())
+}
+
+mod local {
+    use super::*;
+
+    #[test]
+    fn tasks_are_woken_by_the_kernel_by_each_other_and_from_other_threads() -> io::Result<()> {
+        let (sender, received) = mpsc::channel::<Waker>();
+        let flag = Arc::new(AtomicBool::new(false));
+        let waker_thread = {
+            let flag = Arc::clone(&flag);
+            thread::spawn(move || {
+                let waker = received.recv().expect("the task sends it");
+                flag.store(true, Ordering::Release);
+                waker.wake();
+            })
+        };
+        rt::run_local(async {
+            let (a, b) = UnixStream::pair()?;
+            b.set_read_deadline(PATIENCE)?;
+            let count = Rc::new(Cell::new(0));
+            let reader = rt::spawn_local({
+                let count = Rc::clone(&count);
+                async move {
+                    while b.read_async(&mut [0; 1]).await? == 1 {
+                        count.set(count.get() + 1);
+                    }
+                    io::Result::Ok(())
+                }
+            });
+            for _ in 0..1000 {
+                a.write_all_async(b"x").await?;
+                yield_now().await;
+            }
+            a.close()?;
+            reader.await.expect("it does not panic")?;
+            assert_eq!(count.get(), 1000);
+            poll_fn(|cx| {
+                if flag.load(Ordering::Acquire) {
+                    return Poll::Ready(());
+                }
+                // The thread may have had one already.
+                let _ = sender.send(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            io::Result::Ok(())
+        })??;
+        waker_thread.join().expect("it only wakes");
+        Ok(())
+    }
+
+    #[test]
+    fn tasks_that_are_left_are_dropped_in_the_thread() -> io::Result<()> {
+        struct OnDrop(Rc<Cell<u32>>);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        let drops = Rc::new(Cell::new(0));
+        rt::run_local(async {
+            for _ in 0..3 {
+                let on_drop = OnDrop(Rc::clone(&drops));
+                drop(rt::spawn_local(async move {
+                    let _on_drop = on_drop;
+                    pending::<()>().await;
+                }));
+            }
+            yield_now().await;
+        })?;
+        assert_eq!(drops.get(), 3);
+        Ok(())
+    }
+
+    /// The thread that drove the socket is gone: whoever blocks on it polls for itself.
+    #[test]
+    fn a_socket_outlives_the_scheduler_that_drove_it() -> io::Result<()> {
+        let (a, b) = rt::run_local(async { UnixStream::pair() })??;
+        let reader = thread::spawn(move || io::Read::read(&mut &b, &mut [0; 8]));
+        thread::sleep(Duration::from_millis(5));
+        (&a).write_all(b"hello")?;
+        assert_eq!(reader.join().expect("it does not panic")?, 5);
+        Ok(())
+    }
 }
