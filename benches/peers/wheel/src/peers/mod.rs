@@ -1,0 +1,11 @@
+pub mod bitwheel;
+pub mod heaps;
+pub mod hhwt;
+pub mod netty;
+pub mod nexus;
+pub mod ours;
+pub mod pq;
+pub mod slab_wheel;
+pub mod std_maps;
+pub mod timer_queue;
+pub mod tokio;
