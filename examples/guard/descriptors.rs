@@ -1,6 +1,7 @@
 //! File descriptors, which may run out: [`Descriptors`].
 
 use netwheel::net::{TcpListener, TcpStream};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +14,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// A connection needs two. The second is reserved before the first is accepted: one without the
 /// other would be an accepted client that has to be sent away.
-#[derive(Default)]
 pub(crate) struct Descriptors(Mutex<()>);
 
 /// A descriptor that keeps a number until it is dropped.
 pub(crate) struct Reserved(#[expect(dead_code, reason = "held, not used")] OwnedFd);
 
 impl Descriptors {
+    /// All that the system lets the process have: the usual soft limit of 1024 is for programs
+    /// that still use `select`.
+    pub(crate) fn new() -> Self {
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // A process that may not do that makes do with what it has.
+        let _ = setrlimit(Resource::Nofile, limit);
+        Self(Mutex::new(()))
+    }
+
     /// Fails if the process has none left.
     pub(crate) fn reserve(&self) -> io::Result<Reserved> {
         let _taking = self.taking();

@@ -35,7 +35,7 @@ impl Guard {
             total: args.total,
             drain: args.drain,
             counters: Counters::default(),
-            descriptors: Descriptors::default(),
+            descriptors: Descriptors::new(),
             open: Arc::default(),
             lines: Lines::default(),
             outage: Episode::default(),
