@@ -5,12 +5,13 @@
 //! read without a lock; growing doubles the table, so that growth is amortised too.
 
 use crate::desc::PollDesc;
+use crate::sync::{Mutex, lock};
 use arc_swap::{ArcSwap, Guard};
 use std::io;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
-/// Descriptors in a block of 4 KiB.
-const PER_BLOCK: usize = 4096 / size_of::<PollDesc>();
+/// Descriptors in a block of 4 KiB; a few under loom, where each costs time.
+const PER_BLOCK: usize = if cfg!(loom) { 2 } else { 4096 / size_of::<PollDesc>() };
 
 /// Fewer than the 32 bits of an index: [`Token::WAKE`](crate::Token::WAKE) is out of reach.
 const MAX_BLOCKS: usize = (u32::MAX as usize / PER_BLOCK) - 1;
@@ -62,12 +63,12 @@ impl Slots {
 
 impl PollCache {
     pub(crate) fn new() -> Self {
-        Self { table: ArcSwap::from_pointee(empty_table(4)), free: Mutex::default() }
+        Self { table: ArcSwap::from_pointee(empty_table(4)), free: Mutex::new(Free::default()) }
     }
 
     /// Claims a slot, one that was used before if there is any.
     pub(crate) fn alloc(&self) -> io::Result<SlotRef> {
-        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut free = lock(&self.free);
         if free.list.is_empty() {
             self.grow(&mut free)?;
         }
@@ -82,8 +83,7 @@ impl PollCache {
 
     /// Gives a slot back. Its generation must have been raised before.
     pub(crate) fn free(&self, index: u32) {
-        let mut free = self.free.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        free.list.push(index);
+        lock(&self.free).list.push(index);
     }
 
     pub(crate) fn slots(&self) -> Slots {

@@ -40,8 +40,9 @@
 
 use crate::gate::{Gate, Readiness};
 use crate::info::PollInfo;
+use crate::mutant::mutant;
 use crate::ready::Ready;
-use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Mutex, Ordering, lock, tally};
 use crate::waiters::{Place, WaitQueue, WaiterId};
 use crate::{Direction, PollError};
 use netwheel_timers::NEVER;
@@ -65,7 +66,7 @@ struct Half {
     deadline: AtomicU64,
     gate: Gate,
     /// How many times the deadline was set (a statistic: a race may lose one).
-    sets: AtomicU32,
+    sets: tally::AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +95,7 @@ pub(crate) enum Wait {
 
 impl Half {
     fn new() -> Self {
-        Self { deadline: AtomicU64::new(NEVER), gate: Gate::new(), sets: AtomicU32::new(0) }
+        Self { deadline: AtomicU64::new(NEVER), gate: Gate::new(), sets: tally::AtomicU32::new(0) }
     }
 }
 
@@ -139,7 +140,13 @@ impl PollDesc {
     pub(crate) fn set_deadline(&self, direction: Direction, deadline: u64) -> bool {
         let half = self.half(direction);
         half.sets.store(half.sets.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        half.deadline.store(deadline, Ordering::Release);
+        let store = || half.deadline.store(deadline, Ordering::Release);
+        mutant!("the setter looks first" => {
+            let seen = half.gate.look().has_waiters();
+            store();
+            return seen;
+        });
+        store();
         half.gate.look().has_waiters()
     }
 
@@ -185,7 +192,12 @@ impl PollDesc {
         let gate = self.gate(direction);
         let mut waiting = lock(&self.waiting);
         let queue = waiting.queue(direction);
-        let outcome = if gate.announce().is_ready() {
+        let seen = mutant!(gate.announce(), "the waiter looks first" => {
+            let seen = gate.snapshot();
+            gate.announce();
+            seen
+        });
+        let outcome = if seen.is_ready() {
             Wait::Ready
         } else if let Err(error) = self.check(direction, has_passed) {
             Wait::Failed(error)
@@ -259,6 +271,9 @@ impl PollDesc {
         let mut waiting = lock(&self.waiting);
         let expired = self.deadline(direction) <= now;
         if expired {
+            mutant!("an expiry takes readiness" => {
+                self.gate(direction).clear(self.snapshot(direction));
+            });
             self.take_all(direction, waiting.queue(direction), ready);
         }
         expired
@@ -267,13 +282,18 @@ impl PollDesc {
     /// Marks the descriptor as closing and takes all waiters (Go's `pollUnblock`, CL-1).
     /// Returns false if somebody else did.
     pub(crate) fn evict(&self, ready: &mut Ready) -> bool {
-        if self.info.close().is_closing() {
+        let before = mutant!(self.info.close(), "the closer marks last" => self.info.load());
+        if before.is_closing() {
             return false;
         }
         let mut waiting = lock(&self.waiting);
         for direction in [Direction::Read, Direction::Write] {
             self.take_all(direction, waiting.queue(direction), ready);
         }
+        mutant!("the closer marks last" => {
+            drop(waiting);
+            self.info.close();
+        });
         true
     }
 

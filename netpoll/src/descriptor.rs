@@ -3,6 +3,7 @@
 use crate::cache::SlotRef;
 use crate::desc::{PollDesc, Wait};
 use crate::gate::Readiness;
+use crate::mutant::mutant;
 use crate::poller::Shared;
 use crate::ready::Ready;
 use crate::waiters::{Place, WaiterId};
@@ -40,7 +41,7 @@ impl Descriptor {
         Ok(Self { shared, slot })
     }
 
-    fn desc(&self) -> &PollDesc {
+    pub(crate) fn desc(&self) -> &PollDesc {
         self.slot.desc()
     }
 
@@ -180,6 +181,14 @@ impl Descriptor {
     ) -> Poll<Result<(), PollError>> {
         let desc = self.desc();
         let has_passed = |deadline| self.shared.clock.has_passed(deadline);
+        mutant!("the waiter files what it knew before" => {
+            let deadline = desc.deadline(direction);
+            let wait = desc.wait(direction, id, place, waker, has_passed);
+            if wait == Wait::Queued {
+                self.file(deadline);
+                return Poll::Pending;
+            }
+        });
         match desc.wait(direction, id, place, waker, has_passed) {
             Wait::Ready => Poll::Ready(Ok(())),
             Wait::Failed(error) => Poll::Ready(Err(error)),
@@ -303,8 +312,11 @@ impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let served = match self.state {
             WaiterState::Outside => return,
-            WaiterState::Queued => !self.descriptor.desc().cancel(self.direction, self.id),
-            WaiterState::Served => true,
+            WaiterState::Queued => {
+                let queued = self.descriptor.desc().cancel(self.direction, self.id);
+                mutant!(!queued, "a turn is lost with a waiter in the queue" => false)
+            }
+            WaiterState::Served => mutant!(true, "a turn ends with its waiter" => false),
         };
         if served {
             self.descriptor.hand_on(self.direction);

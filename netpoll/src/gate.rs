@@ -45,6 +45,7 @@
 //! consistent access is needed, and loom and ThreadSanitizer follow the argument (GO-SEMANTICS
 //! RG-7, RX-1, RX-3).
 
+use crate::mutant::mutant;
 use crate::sync::{AtomicU32, Ordering};
 
 const READY: u32 = 1;
@@ -117,7 +118,10 @@ impl Gate {
 
     /// G5: what whoever changed a deadline needs to know.
     pub(crate) fn look(&self) -> Readiness {
-        Readiness(self.0.fetch_or(0, Ordering::AcqRel))
+        mutant!(
+            Readiness(self.0.fetch_or(0, Ordering::AcqRel)),
+            "G5 is a load" => self.snapshot()
+        )
     }
 
     /// G1: an event. Returns what was there before.
@@ -129,13 +133,18 @@ impl Gate {
     /// G2: the kernel's buffer is exhausted. Does nothing if an event came since `seen`.
     pub(crate) fn clear(&self, seen: Readiness) {
         self.update(|word| {
-            (Readiness(word).ticks() == seen.ticks()).then_some(word & !(READY | STICKY))
+            let unchanged = mutant!(
+                Readiness(word).ticks() == seen.ticks(),
+                "G2 ignores the ticks" => true
+            );
+            unchanged.then_some(word & !(READY | STICKY))
         });
     }
 
     /// G3: announces a waiter. Returns what was there before.
     pub(crate) fn announce(&self) -> Readiness {
-        Readiness(self.0.fetch_or(WAITERS, Ordering::AcqRel))
+        let order = mutant!(Ordering::AcqRel, "G3 is relaxed" => Ordering::Relaxed);
+        Readiness(self.0.fetch_or(WAITERS, order))
     }
 
     /// G4: the queue is empty.
@@ -145,9 +154,10 @@ impl Gate {
 
     /// Applies `f` until it goes through or declines; returns the word it last saw.
     fn update(&self, f: impl Fn(u32) -> Option<u32>) -> Readiness {
+        let order = mutant!(Ordering::AcqRel, "G1 is relaxed" => Ordering::Relaxed);
         let mut word = self.0.load(Ordering::Acquire);
         while let Some(next) = f(word) {
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange_weak(word, next, order, Ordering::Acquire) {
                 Ok(_) => break,
                 Err(now) => word = now,
             }

@@ -19,6 +19,7 @@
 //! deadline itself and the clock, so there is no second copy to keep true. The whole generation
 //! is compared (Go's word keeps 16 of 20 bits: GO-SEMANTICS 20.1).
 
+use crate::mutant::mutant;
 use crate::sync::{AtomicU64, Ordering};
 
 const OPEN: u64 = 1;
@@ -82,8 +83,8 @@ impl PollInfo {
     pub(crate) fn set_event_err(&self, fd_seq: u32, on: bool) {
         self.update(|info| {
             let flag = if on { EVENT_ERR } else { 0 };
-            (info.fd_seq() == fd_seq && info.event_err() != on)
-                .then_some(info.0 & !EVENT_ERR | flag)
+            let same = mutant!(info.fd_seq() == fd_seq, "I4 trusts the event" => true);
+            (same && info.event_err() != on).then_some(info.0 & !EVENT_ERR | flag)
         });
     }
 

@@ -2,6 +2,8 @@
 //!
 //! This is the layer below the sockets of `netwheel`, as a product of its own: other runtimes can
 //! build on it. It knows files and time, but no socket, address or buffer.
+//!
+#![doc = include_str!("../LOOM.md")]
 #![deny(unsafe_code)]
 
 mod backend;
@@ -13,6 +15,9 @@ mod direction;
 mod error;
 mod gate;
 mod info;
+#[cfg(all(loom, test))]
+mod loom_models;
+mod mutant;
 mod poller;
 mod ready;
 mod stats;

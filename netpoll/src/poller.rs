@@ -3,15 +3,16 @@
 use crate::backend::{Backend, Event, Events};
 use crate::cache::{PollCache, Slots};
 use crate::descriptor::Descriptor;
+use crate::mutant::mutant;
 use crate::ready::Ready;
 use crate::stats::{Counters, Stats};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, TryLockError};
 use crate::sys::Epoll;
 use crate::timerq::{Due, TimerQueue};
 use crate::{Clock, Token};
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A netpoller: descriptors, their deadlines, and the wait for both.
@@ -166,7 +167,8 @@ impl Poller {
 
 impl Shared {
     pub(crate) fn wake(&self) {
-        if self.waking.swap(1, Ordering::AcqRel) == 0 {
+        let order = mutant!(Ordering::AcqRel, "a wake-up publishes nothing" => Ordering::Relaxed);
+        if self.waking.swap(1, order) == 0 {
             self.counters.breaks_sent.add(1);
             self.backend.wake();
         } else {
@@ -199,6 +201,11 @@ impl PollSlot<'_> {
             if looks { delay } else { shared.timers.fall_asleep(delay, || shared.clock.now()) };
         // A deadline that is due already turns a wait into a look.
         let waits = delay != Some(Duration::ZERO);
+        mutant!("the flag goes down before the drain" => {
+            if waits {
+                shared.waking.swap(0, Ordering::AcqRel);
+            }
+        });
         let result = shared.backend.poll(delay, &mut self.events);
         if !looks {
             shared.timers.wake_up();
@@ -218,7 +225,10 @@ impl PollSlot<'_> {
             // After the backend has drained its file: the other way round a wake-up in between
             // would be drained with the flag still up, and all later ones coalesced into nothing
             // (BR-3).
-            shared.waking.swap(0, Ordering::AcqRel);
+            mutant!(
+                shared.waking.swap(0, Ordering::AcqRel),
+                "the flag goes down before the drain" => 0
+            );
         }
         if let Some(now) = shared.timers.is_due(|| shared.clock.now()) {
             shared.expire(now, &slots, &mut turn, ready);
@@ -246,10 +256,12 @@ impl Shared {
             return false;
         };
         // Before the gate: who is released looks at it (NP-7).
-        desc.info.set_event_err(fd_seq, event.error_only);
+        let tell = || desc.info.set_event_err(fd_seq, event.error_only);
+        mutant!(tell(), "the error follows the event" => ());
         for direction in event.ready.iter() {
             desc.ready(direction, event.sticky.contains(direction), ready);
         }
+        mutant!("the error follows the event" => tell());
         true
     }
 

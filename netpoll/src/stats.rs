@@ -1,6 +1,7 @@
 //! What a poller has done so far: [`Stats`].
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::Ordering;
+use crate::sync::tally::AtomicU64;
 
 /// A relaxed counter: exact once everything is quiet, at most a little behind before.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    Mutex, MutexGuard, TryLockError,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
@@ -11,6 +11,14 @@ pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
+#[cfg(loom)]
+pub(crate) use std::sync::TryLockError;
+
+/// For statistics: nothing depends on them, and a model that let threads meet in them would have
+/// many times the interleavings.
+pub(crate) mod tally {
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64};
+}
 
 /// Locks, whatever a panic in another thread may have left behind.
 ///

@@ -14,6 +14,7 @@
 use crate::Direction;
 use crate::cache::Slots;
 use crate::desc::PollDesc;
+use crate::mutant::mutant;
 use crate::stats::Counters;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use netwheel_timers::{Geometry, Key, NEVER, Verdict, Wheel};
@@ -94,6 +95,7 @@ impl TimerQueue {
         let mut guard = lock(&self.wheel);
         let next = guard.wheel.next_expiry().unwrap_or(NEVER);
         self.earliest.store(next, Ordering::Relaxed);
+        mutant!("the sleeper publishes late" => drop(guard));
         if next == NEVER {
             // Whoever files an entry breaks the sleep: with a delay that may be once too often,
             // but then the clock need not be read.
@@ -147,7 +149,7 @@ impl TimerQueue {
 /// Decides on an entry that has come due: whom it wakes, and when it is due again.
 fn offer(index: u32, desc: &PollDesc, now: u64, due: &mut Due, counters: &Counters) -> Verdict {
     // Taken away before the words are read: races 2 and 3 of the descriptor.
-    desc.unfile();
+    mutant!(desc.unfile(), "the poller takes the entry last" => ());
     let mut next = NEVER;
     let mut expired = false;
     for direction in [Direction::Read, Direction::Write] {
@@ -159,6 +161,7 @@ fn offer(index: u32, desc: &PollDesc, now: u64, due: &mut Due, counters: &Counte
             next = next.min(deadline);
         }
     }
+    mutant!("the poller takes the entry last" => desc.unfile());
     if next != NEVER {
         desc.file(next);
         counters.refiled.add(1);
