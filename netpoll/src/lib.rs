@@ -15,6 +15,8 @@ mod gate;
 mod info;
 mod poller;
 mod ready;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod sync;
 mod sys;
