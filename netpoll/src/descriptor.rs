@@ -53,15 +53,21 @@ impl Descriptor {
     /// # Errors
     ///
     /// Whatever the kernel says: `EPERM` for a file that cannot be polled, a regular file for one;
-    /// `EBADF`; `EEXIST` if it is registered already. From then on
-    /// [`prepare`](Self::prepare) says [`PollError::NotPollable`].
+    /// `EBADF`; `EEXIST` if it is registered already. The descriptor stays as it was then, not
+    /// pollable (PD-10).
+    ///
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) too if the descriptor is open already.
     pub fn open(&self, fd: RawFd) -> io::Result<()> {
-        let info = &self.desc().info;
-        let fd_seq = info.open().fd_seq();
         // Open before it is registered: the first event may come before `open` returns.
-        let result = self.shared.backend.open(fd, Token::new(self.slot.index(), fd_seq));
+        let before = self.desc().info.open();
+        if before.is_open() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let token = Token::new(self.slot.index(), before.fd_seq());
+        let result = self.shared.backend.open(fd, token);
         if result.is_err() {
-            info.set_event_err(fd_seq, true);
+            // Else a wait would be for events that nobody will report (WT-7).
+            self.desc().info.refuse();
         }
         result
     }

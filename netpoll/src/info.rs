@@ -10,6 +10,7 @@
 //! | | transition | by | operation, ordering | partner |
 //! |---|---|---|---|---|
 //! | I1 | OPEN, for a new file | the owner | `fetch_or`, AcqRel | I4 |
+//! | I1' | not OPEN: the kernel refused the file | the owner | `fetch_and`, AcqRel | |
 //! | I2 | CLOSING | the closer, before the descriptor lock | `fetch_or`, AcqRel | a waiter, by the lock |
 //! | I3 | fd_seq + 1, all flags off | the owner, when the slot is freed | CAS loop, AcqRel | I4 |
 //! | I4 | EVENT_ERR on or off | the poller, if fd_seq is the event's | CAS loop, AcqRel | I3 |
@@ -64,9 +65,14 @@ impl PollInfo {
         Info(self.0.load(Ordering::Acquire))
     }
 
-    /// I1.
+    /// I1. Returns what was there before.
     pub(crate) fn open(&self) -> Info {
-        Info(self.0.fetch_or(OPEN, Ordering::AcqRel) | OPEN)
+        Info(self.0.fetch_or(OPEN, Ordering::AcqRel))
+    }
+
+    /// I1'.
+    pub(crate) fn refuse(&self) {
+        self.0.fetch_and(!OPEN, Ordering::AcqRel);
     }
 
     /// I2. Returns what was there before.

@@ -20,6 +20,8 @@ mod loom_models;
 mod mutant;
 mod poller;
 mod ready;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod sync;
 mod sys;
