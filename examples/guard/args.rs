@@ -53,8 +53,4 @@ impl Args {
     pub(crate) fn workers(&self) -> usize {
         self.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get)
     }
-
-    pub(crate) fn drain(&self) -> humantime::FormattedDuration {
-        humantime::format_duration(self.drain)
-    }
 }

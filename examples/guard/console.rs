@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-/// The thread that writes. Nothing that it cannot write is an error: there is nobody to tell.
+/// The thread that writes.
 pub(crate) struct Console {
     guard: Arc<Guard>,
     thread: thread::JoinHandle<()>,
@@ -89,7 +89,8 @@ fn tell(news: &News) {
     }
 }
 
-fn show(text: &str) {
+/// What cannot be written is not an error: there is nobody to tell.
+pub(crate) fn show(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();

@@ -7,6 +7,7 @@ use crate::episode::Episode;
 use crate::lines::Lines;
 use crate::registry::Registry;
 use crate::timeout::Timeout;
+use humantime::format_duration;
 use netwheel::is_deadline;
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) struct Guard {
+    /// The upstream, as the operator calls it.
+    name: String,
     pub(crate) upstream: Vec<SocketAddr>,
     pub(crate) connect: Timeout,
     pub(crate) idle: Timeout,
@@ -28,7 +31,9 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(args: &Args, upstream: Vec<SocketAddr>) -> Self {
+        let name = args.upstream.clone().unwrap_or_else(|| upstream[0].to_string());
         Self {
+            name,
             upstream,
             connect: args.connect_timeout,
             idle: args.idle,
@@ -57,10 +62,7 @@ impl Guard {
             } else {
                 error.to_string()
             };
-            self.log(format!(
-                "upstream {}: {why}; clients are closed until it answers",
-                self.upstream[0]
-            ));
+            self.log(format!("upstream {}: {why}; clients are closed until it answers", self.name));
         }
     }
 
@@ -68,7 +70,7 @@ impl Guard {
         if let Some(clients) = self.outage.ends() {
             self.log(format!(
                 "upstream {}: answers again after {clients} clients were closed",
-                self.upstream[0]
+                self.name
             ));
         }
     }
@@ -77,7 +79,7 @@ impl Guard {
     pub(crate) fn drain(&self) {
         let open = self.open.len();
         if open > 0 {
-            self.log(format!("draining {open} connections"));
+            self.log(format!("draining for {}: {open} open", format_duration(self.drain)));
         }
         if !self.open.wait_until_empty(self.drain) {
             self.open.close_all();

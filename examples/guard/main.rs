@@ -25,12 +25,13 @@ mod timeout;
 use crate::args::Args;
 use crate::console::Console;
 use crate::guard::Guard;
+use humantime::format_duration;
 use netwheel::net::TcpListener;
 use netwheel::rt::Runtime;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
-use std::io::{self, Write};
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ fn run(args: &Args) -> io::Result<()> {
         .block_on(async { TcpListener::bind(args.listen.as_str()) })
         .map_err(|error| named("cannot listen on", &args.listen, &error))?;
     let listener = Arc::new(listener);
-    introduce(args, listener.local_addr()?, upstream[0])?;
+    console::show(&introduction(args, listener.local_addr()?, upstream[0]));
 
     let guard = Arc::new(Guard::new(args, upstream));
     let console = Console::start(Arc::clone(&guard));
@@ -104,23 +105,22 @@ fn named(what: &str, which: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what} {which}: {error}"))
 }
 
-fn introduce(args: &Args, listening: SocketAddr, upstream: SocketAddr) -> io::Result<()> {
+/// All at once: who reads no more than the first line closes the pipe in the middle of it.
+fn introduction(args: &Args, listening: SocketAddr, upstream: SocketAddr) -> String {
     let service = match &args.upstream {
         Some(name) => name.clone(),
         None => format!("an echo server of its own at {upstream}"),
     };
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening {listening}")?;
-    writeln!(
-        out,
-        "Puts deadlines in front of {service}: connect {}, idle {}, total {}.",
-        args.connect_timeout, args.idle, args.total
-    )?;
-    let (ip, port) = (listening.ip(), listening.port());
-    writeln!(
-        out,
-        "Try `nc {ip} {port}`: type, then stay silent. Or `curl --http0.9 http://{listening}/`."
-    )?;
-    writeln!(out, "Ctrl-C drains for {}; a second one ends at once.", args.drain())?;
-    out.flush()
+    format!(
+        "listening {listening}\n\
+         Puts deadlines in front of {service}: connect {}, idle {}, total {}.\n\
+         Try `nc {} {}`: type, then stay silent. Or `curl --http0.9 http://{listening}/`.\n\
+         Ctrl-C drains for {}; a second one ends at once.\n",
+        args.connect_timeout,
+        args.idle,
+        args.total,
+        listening.ip(),
+        listening.port(),
+        format_duration(args.drain),
+    )
 }

@@ -1,12 +1,16 @@
 //! `examples/guard` as its operators and its clients see it.
 
 use crate::support::{
-    PATIENCE, Program, check_refuses, echo_service, exchange, patient, read_until_cut, service,
+    PATIENCE, Program, check_refuses, echo_service, example, exchange, patient, read_until_cut,
+    service,
 };
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socket2::{Domain, SockRef, Socket, Type};
-use std::io::{ErrorKind, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +52,51 @@ fn without_arguments_it_guards_an_echo_server_and_says_how_to_try_it() {
     assert!(ended.stdout[0].starts_with("listening 127.0.0.1:"));
     assert!(ended.stdout[4].contains("1 in all, 5 B up, 5 B down"), "{ended:?}");
     assert_eq!(ended.stdout.len(), 5, "{ended:?}");
+}
+
+#[test]
+fn on_a_terminal_it_writes_one_status_line_over_and_over() {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+    let slave = OpenOptions::new().write(true).open(name).unwrap();
+    let mut guard = example("guard");
+    let mut guard = guard.stdout(slave.try_clone().unwrap()).stderr(slave).spawn().unwrap();
+    let mut screen = Vec::new();
+    let mut terminal = File::from(terminal);
+    let mut wait_for = |what: &str| {
+        while !String::from_utf8_lossy(&screen).contains(what) {
+            let mut buf = [0; 1024];
+            let n = terminal.read(&mut buf).expect("it is still open");
+            screen.extend_from_slice(&buf[..n]);
+        }
+        String::from_utf8_lossy(&screen).into_owned()
+    };
+    let text = wait_for("\r\x1b[K\x1b[?7l0 open");
+    let address = text.split_whitespace().nth(1).expect("listening ADDRESS");
+    let client = TcpStream::connect(address).unwrap();
+    wait_for("\r\x1b[K\x1b[?7l1 open");
+    exchange(&client, "hello");
+    wait_for("5 B up, 5 B down");
+    kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+    // A line of the log goes above the status line.
+    wait_for("\r\x1b[Kdraining for 5s: 1 open\r\n\r\x1b[K\x1b[?7l1 open");
+    drop(client);
+    assert_eq!(guard.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn it_does_not_mind_that_nobody_reads_what_it_says() {
+    let mut guard = example("guard").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(guard.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    drop(guard.stderr.take());
+    let client = TcpStream::connect(first.split_whitespace().nth(1).unwrap()).unwrap();
+    exchange(&client, "hello");
+    kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+    drop(client);
+    assert_eq!(guard.wait().unwrap().code(), Some(0));
 }
 
 #[test]
@@ -158,8 +207,11 @@ fn a_client_that_never_reads_is_cut_too() {
 fn a_busy_connection_is_cut_at_the_total_deadline_and_not_before() {
     let guard = guard(echo_service(), &["--idle", "1h", "--total", "500ms"]);
     let cut = time_to_cut(&guard, |mut client| {
-        // Until the guard is not there any more.
-        while client.write_all(b".").is_ok() && matches!(client.read(&mut [0]), Ok(1)) {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE
+            && client.write_all(b".").is_ok()
+            && matches!(client.read(&mut [0]), Ok(1))
+        {
             thread::sleep(Duration::from_millis(10));
         }
     });
@@ -344,7 +396,7 @@ fn a_second_signal_ends_it_at_once() {
     let client = guard.connect();
     exchange(&client, "hello");
     guard.signal(Signal::TERM);
-    guard.stderr.with("draining 1 connections");
+    guard.stderr.with("draining for 1h: 1 open");
     guard.signal(Signal::TERM);
     assert_eq!(guard.end().status.code(), Some(128 + 15));
 }

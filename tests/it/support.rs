@@ -4,7 +4,6 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -118,28 +117,27 @@ fn spawn<S: AsRef<OsStr>>(
     example: &str,
     args: impl IntoIterator<Item = S>,
 ) -> (Child, Lines, Lines) {
-    let path = path(example);
-    let mut child = Command::new(&path)
+    let child = self::example(example)
         .args(args)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A panic would be seen in full.
-        .env("RUST_BACKTRACE", "1")
-        .spawn()
-        .unwrap_or_else(|error| {
-            panic!("{}: {error}; `cargo build --examples` makes it", path.display())
-        });
+        .spawn();
+    let mut child =
+        child.unwrap_or_else(|error| panic!("{error}; `cargo build --examples` makes {example}"));
     let stdout = Lines::of(child.stdout.take().expect("piped"));
     let stderr = Lines::of(child.stderr.take().expect("piped"));
     (child, stdout, stderr)
 }
 
 /// Examples of the same build lie beside the directory of the tests: `cargo test` builds both.
-fn path(example: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> Command {
     let test = std::env::current_exe().expect("a test has a path");
     let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-    profile.join("examples").join(example)
+    let mut command = Command::new(profile.join("examples").join(name));
+    // A panic would be seen in full.
+    command.env("RUST_BACKTRACE", "1");
+    command
 }
 
 #[track_caller]

@@ -88,8 +88,14 @@ impl Epoll {
             }
             _ => self.wait_ms(delay, raw),
         };
+        let interrupted = |e: &io::Error| e.kind() == io::ErrorKind::Interrupted;
         match result {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(0),
+            // A process that was stopped comes back by this way, with deadlines that passed
+            // meanwhile. What came meanwhile goes before them (SC-9), so it is looked for.
+            Err(e) if interrupted(&e) => match self.wait_ms(Some(Duration::ZERO), raw) {
+                Err(e) if interrupted(&e) => Ok(0),
+                result => result,
+            },
             result => result,
         }
     }
