@@ -5,7 +5,9 @@
 //! operation stands back once, and goes on in the task's next run.
 
 use std::cell::Cell;
+#[cfg(feature = "rt")]
 use std::future::poll_fn;
+#[cfg(feature = "rt")]
 use std::task::Poll;
 
 /// Operations in one run of a task.
@@ -19,15 +21,8 @@ thread_local! {
     static LEFT: Cell<u32> = const { Cell::new(UNLIMITED) };
 }
 
-/// Takes one from the budget; waits for the task's next run if nothing is left.
-pub(crate) async fn spend() {
-    if take() {
-        return;
-    }
-    stand_back().await;
-}
-
 /// Waits for the task's next run.
+#[cfg(feature = "rt")]
 pub(crate) async fn stand_back() {
     let mut stood_back = false;
     poll_fn(|cx| {
@@ -40,8 +35,9 @@ pub(crate) async fn stand_back() {
     .await;
 }
 
-/// Returns false if nothing was left.
-fn take() -> bool {
+/// Takes one from the budget. Returns false if nothing was left: then the operation is to stand
+/// back once.
+pub(crate) fn take() -> bool {
     LEFT.with(|left| match left.get() {
         UNLIMITED => true,
         0 => false,

@@ -1,5 +1,6 @@
 //! When an operation must have ended: [`Deadline`].
 
+use netwheel_netpoll::{Clock, NEVER};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -21,28 +22,41 @@ use std::time::{Duration, Instant};
 /// assert_eq!(Deadline::from(None), Deadline::NEVER);
 /// ```
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct Deadline(Option<Instant>);
+pub struct Deadline {
+    /// What the kernel's monotonic clock shows then: a relative deadline costs one look at that
+    /// clock and an addition, on its way to the poller.
+    nanos: u64,
+}
 
 impl Deadline {
     /// No deadline: operations wait for as long as it takes.
-    pub const NEVER: Self = Self(None);
+    pub const NEVER: Self = Self { nanos: NEVER };
+
+    pub(crate) fn from_nanos(nanos: u64) -> Self {
+        Self { nanos }
+    }
+
+    pub(crate) fn nanos(self) -> u64 {
+        self.nanos
+    }
 
     /// The instant, or `None` if there is no deadline.
     #[must_use]
     pub fn instant(self) -> Option<Instant> {
-        self.0
+        if self == Self::NEVER { None } else { Clock::MONOTONIC.instant(self.nanos) }
     }
 
     /// What is left of it: zero if it has passed, `None` if there is no deadline.
     #[must_use]
     pub fn remaining(self) -> Option<Duration> {
-        self.0.map(|at| at.saturating_duration_since(Instant::now()))
+        let left = || Duration::from_nanos(self.nanos.saturating_sub(Clock::MONOTONIC.now()));
+        (self != Self::NEVER).then(left)
     }
 
     /// Whether it has passed.
     #[must_use]
     pub fn has_passed(self) -> bool {
-        self.0.is_some_and(|at| at <= Instant::now())
+        Clock::MONOTONIC.has_passed(self.nanos)
     }
 
     /// The earlier of the two.
@@ -56,44 +70,44 @@ impl Deadline {
     /// ```
     #[must_use]
     pub fn min(self, other: Self) -> Self {
-        match (self.0, other.0) {
-            (Some(a), Some(b)) => Self(Some(a.min(b))),
-            (a, b) => Self(a.or(b)),
-        }
+        Self { nanos: self.nanos.min(other.nanos) }
     }
 }
 
 impl From<Instant> for Deadline {
     fn from(at: Instant) -> Self {
-        Self(Some(at))
+        Self { nanos: Clock::MONOTONIC.at(at) }
     }
 }
 
 impl From<Duration> for Deadline {
-    /// Now and so much.
+    /// Now and so much; never, if that is more than a clock can count (584 years).
+    #[inline]
     fn from(timeout: Duration) -> Self {
-        Self(Instant::now().checked_add(timeout))
+        let after = || {
+            let nanos = timeout.as_secs().checked_mul(1_000_000_000)?;
+            nanos.checked_add(timeout.subsec_nanos().into())?.checked_add(Clock::MONOTONIC.now())
+        };
+        after().map_or(Self::NEVER, Self::from_nanos)
     }
 }
 
 // For instants only: with any other beside it, the type of a bare `None` could not be inferred.
 impl From<Option<Instant>> for Deadline {
     fn from(at: Option<Instant>) -> Self {
-        Self(at)
+        at.map_or(Self::NEVER, Self::from)
     }
 }
 
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => f.write_str("never"),
-            Some(at) => {
-                let now = Instant::now();
-                match at.checked_duration_since(now) {
-                    Some(left) if !left.is_zero() => write!(f, "in {left:?}"),
-                    _ => write!(f, "{:?} ago", now.saturating_duration_since(at)),
-                }
-            }
+        if *self == Self::NEVER {
+            return f.write_str("never");
+        }
+        let now = Clock::MONOTONIC.now();
+        match self.nanos.checked_sub(now) {
+            Some(left) if left > 0 => write!(f, "in {:?}", Duration::from_nanos(left)),
+            _ => write!(f, "{:?} ago", Duration::from_nanos(now.saturating_sub(self.nanos))),
         }
     }
 }

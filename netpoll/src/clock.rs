@@ -1,27 +1,28 @@
 //! The only reader of time below the sockets: [`Clock`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Monotonic nanoseconds since a poller's start.
+/// Monotonic nanoseconds.
 ///
-/// The real clock is `CLOCK_MONOTONIC`: it does not step with the wall clock and does not count
-/// the time that the machine is suspended (DL-18). A [manual](Clock::manual) clock moves when it
-/// is told to, which is what tests and simulations use.
+/// The real clock is `CLOCK_MONOTONIC`, counted from where the kernel starts it: it does not step
+/// with the wall clock and does not count the time that the machine is suspended (DL-18). A
+/// [manual](Clock::manual) clock starts at zero and moves when it is told to, which is what tests
+/// and simulations use.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    base: Instant,
     source: Source,
 }
 
 #[derive(Clone, Debug)]
 enum Source {
-    Monotonic {
-        /// The kernel's coarse clock at `base`, or a little later, in nanoseconds.
-        coarse_base: u64,
+    Monotonic,
+    Manual {
+        hand: ManualClock,
+        /// What the real clock showed at the start.
+        start: u64,
     },
-    Manual(ManualClock),
 }
 
 /// The hand of a manual [`Clock`].
@@ -63,28 +64,24 @@ impl Clock {
     /// timekeeping processor is off for a while.
     const COARSE_LAG: u64 = 250_000_000;
 
-    /// The machine's monotonic clock, starting at zero now.
-    #[must_use]
-    pub fn monotonic() -> Self {
-        let base = Instant::now();
-        // Read after `base`: then what the coarse clock shows never exceeds what `now` would.
-        let coarse_base = crate::sys::monotonic_nanos();
-        Self { base, source: Source::Monotonic { coarse_base } }
-    }
+    /// The machine's monotonic clock: all of them show the same.
+    pub const MONOTONIC: Self = Self { source: Source::Monotonic };
 
     /// A clock that is moved by hand, starting at zero.
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
         let hand = ManualClock::default();
-        (Self { base: Instant::now(), source: Source::Manual(hand.clone()) }, hand)
+        let start = crate::sys::monotonic_nanos();
+        (Self { source: Source::Manual { hand: hand.clone(), start } }, hand)
     }
 
-    /// Nanoseconds since the start.
+    /// What the clock shows.
     #[must_use]
+    #[inline]
     pub fn now(&self) -> u64 {
         match &self.source {
-            Source::Monotonic { .. } => nanos(self.base.elapsed()),
-            Source::Manual(hand) => hand.now(),
+            Source::Monotonic => crate::sys::monotonic_nanos(),
+            Source::Manual { hand, .. } => hand.now(),
         }
     }
 
@@ -94,12 +91,13 @@ impl Clock {
     /// it shows as passed has passed, one that it shows as far off has not, and only in between
     /// the real clock is asked.
     #[must_use]
+    #[inline]
     pub fn has_passed(&self, deadline: u64) -> bool {
         if deadline == u64::MAX {
             return false;
         }
-        if let Source::Monotonic { coarse_base } = &self.source {
-            let coarse = crate::sys::coarse_nanos().saturating_sub(*coarse_base);
+        if let Source::Monotonic = &self.source {
+            let coarse = crate::sys::coarse_nanos();
             if coarse >= deadline {
                 return true;
             }
@@ -110,17 +108,55 @@ impl Clock {
         self.now() >= deadline
     }
 
+    /// What this clock shows when the [monotonic](Self::MONOTONIC) one shows `nanos`: the same,
+    /// unless it is a manual one, which started later. `u64::MAX`, for never, stays so.
+    #[must_use]
+    #[inline]
+    pub fn at_monotonic(&self, nanos: u64) -> u64 {
+        match &self.source {
+            Source::Manual { start, .. } if nanos != u64::MAX => nanos.saturating_sub(*start),
+            _ => nanos,
+        }
+    }
+
+    /// The inverse of [`at_monotonic`](Self::at_monotonic).
+    #[must_use]
+    #[inline]
+    pub fn to_monotonic(&self, nanos: u64) -> u64 {
+        match &self.source {
+            Source::Manual { start, .. } if nanos != u64::MAX => {
+                nanos.saturating_add(*start).min(u64::MAX - 1)
+            }
+            _ => nanos,
+        }
+    }
+
     /// `instant` in nanoseconds of this clock: zero for what lies before its start, and the last
     /// finite value for what a `u64` cannot hold (some 584 years).
+    ///
+    /// Never before the instant, and tens of nanoseconds after it at most: std does not tell what
+    /// its instants are, so they are compared with the kernel's clock, once.
     #[must_use]
     pub fn at(&self, instant: Instant) -> u64 {
-        nanos(instant.saturating_duration_since(self.base))
+        let epoch = Epoch::get();
+        let nanos = match instant.checked_duration_since(epoch.instant) {
+            Some(after) => epoch.nanos.saturating_add(nanos(after)).min(u64::MAX - 1),
+            None => epoch.nanos.saturating_sub(nanos(epoch.instant.duration_since(instant))),
+        };
+        self.at_monotonic(nanos)
     }
 
     /// The instant at `nanos` of this clock; `None` if `Instant` cannot hold it.
+    ///
+    /// The inverse of [`at`](Self::at).
     #[must_use]
     pub fn instant(&self, nanos: u64) -> Option<Instant> {
-        self.base.checked_add(Duration::from_nanos(nanos))
+        let epoch = Epoch::get();
+        let nanos = self.to_monotonic(nanos);
+        match nanos.checked_sub(epoch.nanos) {
+            Some(after) => epoch.instant.checked_add(Duration::from_nanos(after)),
+            None => epoch.instant.checked_sub(Duration::from_nanos(epoch.nanos - nanos)),
+        }
     }
 
     /// `timeout` from now on, saturating at the last finite value.
@@ -130,7 +166,36 @@ impl Clock {
     }
 }
 
+/// One point in time as std and the kernel have it.
+struct Epoch {
+    instant: Instant,
+    nanos: u64,
+}
+
+impl Epoch {
+    fn get() -> &'static Self {
+        static EPOCH: OnceLock<Epoch> = OnceLock::new();
+        EPOCH.get_or_init(|| {
+            let samples = (0..64).map(|_| {
+                let instant = Instant::now();
+                // Read second: what comes of it is never too early.
+                let nanos = crate::sys::monotonic_nanos();
+                Self { instant, nanos }
+            });
+            // The sample with the least time between the two: of all that say how far the clocks
+            // are apart, the smallest distance.
+            samples
+                .reduce(|best, next| {
+                    let between = nanos(next.instant.duration_since(best.instant));
+                    if next.nanos - best.nanos < between { next } else { best }
+                })
+                .expect("there are samples")
+        })
+    }
+}
+
 /// A duration in nanoseconds; what does not fit becomes the last value that is not "never".
+#[inline]
 fn nanos(duration: Duration) -> u64 {
     // Seconds first: 128-bit arithmetic would cost more than all the rest of a deadline move.
     duration
@@ -146,23 +211,31 @@ mod tests {
 
     #[test]
     fn saturates_instead_of_panicking() {
-        let clock = Clock::monotonic();
+        let (clock, _hand) = Clock::manual();
         assert_eq!(clock.after(Duration::MAX), u64::MAX - 1);
         assert_eq!(nanos(Duration::from_secs(u64::MAX)), u64::MAX - 1);
         let before = Instant::now().checked_sub(Duration::from_secs(1));
         assert_eq!(before.map(|instant| clock.at(instant)), before.map(|_| 0));
+        assert_eq!(clock.at_monotonic(u64::MAX), u64::MAX);
+        assert_eq!(clock.to_monotonic(u64::MAX), u64::MAX);
     }
 
     #[test]
-    fn an_instant_survives_the_conversion() {
-        let clock = Clock::monotonic();
-        let instant = Instant::now() + Duration::from_nanos(123_456_789);
-        assert_eq!(clock.instant(clock.at(instant)), Some(instant));
+    fn an_instant_survives_the_conversion_and_is_never_early() {
+        for clock in [Clock::MONOTONIC, Clock::manual().0] {
+            for _ in 0..1000 {
+                let before = clock.to_monotonic(0).max(Clock::MONOTONIC.now());
+                let instant = Instant::now();
+                let nanos = clock.at(instant);
+                assert_eq!(clock.instant(nanos), Some(instant));
+                assert!(clock.to_monotonic(nanos) >= before, "earlier than a time before it");
+            }
+        }
     }
 
     #[test]
     fn coarse_and_real_clock_agree_about_the_past() {
-        let clock = Clock::monotonic();
+        let clock = Clock::MONOTONIC;
         for _ in 0..10_000 {
             let now = clock.now();
             assert!(clock.has_passed(now));

@@ -187,9 +187,15 @@ impl PollDesc {
         waker: &Waker,
         has_passed: impl Fn(u64) -> bool,
     ) -> Wait {
+        let gate = self.gate(direction);
+        // Nobody is queued, so this waiter is not, and has nothing to take back: its own turn has
+        // emptied the queue, and it knows of that.
+        let seen = gate.snapshot();
+        if seen.is_ready() && !seen.has_waiters() {
+            return Wait::Ready;
+        }
         // Wakers are cloned before the lock and dropped after it: both may run foreign code.
         let fresh = waker.clone();
-        let gate = self.gate(direction);
         let mut waiting = lock(&self.waiting);
         let queue = waiting.queue(direction);
         let seen = mutant!(gate.announce(), "the waiter looks first" => {
@@ -232,14 +238,6 @@ impl PollDesc {
         removed.is_some()
     }
 
-    /// Gives the turn to the next waiter if there is something left to be ready for.
-    pub(crate) fn hand_on(&self, direction: Direction, ready: &mut Ready) {
-        let seen = self.gate(direction).snapshot();
-        if seen.is_ready() && seen.has_waiters() {
-            self.wake_next(direction, ready);
-        }
-    }
-
     /// An event (Go's `netpollready`): marks the direction ready and gives one waiter its turn.
     pub(crate) fn ready(&self, direction: Direction, sticky: bool, ready: &mut Ready) {
         if self.gate(direction).ready(sticky).has_waiters() {
@@ -248,7 +246,7 @@ impl PollDesc {
     }
 
     /// Takes the first waiter that will answer for its turn, and the `poll_*` ones before it.
-    fn wake_next(&self, direction: Direction, ready: &mut Ready) {
+    pub(crate) fn wake_next(&self, direction: Direction, ready: &mut Ready) {
         let mut waiting = lock(&self.waiting);
         let queue = waiting.queue(direction);
         while let Some((id, waker)) = queue.pop() {

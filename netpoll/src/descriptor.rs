@@ -114,6 +114,7 @@ impl Descriptor {
 
     /// Whether the descriptor was [evicted](Self::evict).
     #[must_use]
+    #[inline]
     pub fn is_closing(&self) -> bool {
         self.desc().info.load().is_closing()
     }
@@ -132,18 +133,21 @@ impl Descriptor {
     ///
     /// [`PollError::Closing`], [`PollError::Timeout`] and [`PollError::NotPollable`], in this
     /// order of precedence.
+    #[inline]
     pub fn prepare(&self, direction: Direction) -> Result<(), PollError> {
         self.desc().check(direction, |deadline| self.shared.clock.has_passed(deadline))
     }
 
     /// Whether a system call is worth trying.
     #[must_use]
+    #[inline]
     pub fn readiness(&self, direction: Direction) -> Readiness {
         self.desc().snapshot(direction)
     }
 
     /// Takes readiness back: the kernel's buffer is exhausted. Does nothing if an event came
     /// since `seen` was taken.
+    #[inline]
     pub fn clear(&self, direction: Direction, seen: Readiness) {
         self.desc().gate(direction).clear(seen);
     }
@@ -152,9 +156,17 @@ impl Descriptor {
     ///
     /// For operations that end without having exhausted the kernel's buffer; a [`Waiter`] that is
     /// dropped does it by itself.
+    #[inline]
     pub fn hand_on(&self, direction: Direction) {
+        let seen = self.readiness(direction);
+        if seen.is_ready() && seen.has_waiters() {
+            self.wake_next(direction);
+        }
+    }
+
+    fn wake_next(&self, direction: Direction) {
         let mut ready = Ready::new();
-        self.desc().hand_on(direction, &mut ready);
+        self.desc().wake_next(direction, &mut ready);
         ready.wake_all();
     }
 
@@ -226,12 +238,16 @@ impl Descriptor {
     /// # Errors
     ///
     /// [`PollError::Closing`] after [`evict`](Self::evict); nothing is set then.
+    #[inline]
     pub fn set_deadline(&self, directions: Directions, deadline: u64) -> Result<(), PollError> {
         if self.is_closing() {
             return Err(PollError::Closing);
         }
-        for direction in directions.iter() {
-            if self.desc().set_deadline(direction, deadline) && deadline != NEVER {
+        for direction in [Direction::Read, Direction::Write] {
+            if directions.contains(direction)
+                && self.desc().set_deadline(direction, deadline)
+                && deadline != NEVER
+            {
                 self.tell_waiters(direction, deadline);
             }
         }
@@ -253,6 +269,7 @@ impl Descriptor {
 
     /// The deadline of `direction`, [`NEVER`] if it has none.
     #[must_use]
+    #[inline]
     pub fn deadline(&self, direction: Direction) -> u64 {
         self.desc().deadline(direction)
     }

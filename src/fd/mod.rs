@@ -15,13 +15,14 @@ use crate::reactor::Reactor;
 use crate::sys;
 use crate::time::Sleep;
 use modes::Modes;
-use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, PollError};
+use netwheel_netpoll::{Descriptor, Direction, Directions, PollError, Waiter};
 use refs::Refs;
 use std::cell::Cell;
 use std::fmt;
-use std::future::poll_fn;
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -178,28 +179,12 @@ impl Fd {
     ///
     /// Dropping the future takes nothing with it: `call` has succeeded in the poll that returns
     /// its result, or not at all.
-    pub(crate) async fn run_async<T>(
+    pub(crate) fn run_async<T, C: FnMut(RawFd) -> io::Result<Moved<T>>>(
         &self,
         direction: Direction,
-        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
-    ) -> io::Result<T> {
-        budget::spend().await;
-        self.prepare(direction)?;
-        if let Some(result) = self.attempt(direction, &mut call) {
-            return result;
-        }
-        let mut waiter = self.0.descriptor.waiter(direction);
-        poll_fn(|cx| {
-            loop {
-                if let Err(error) = ready!(self.serve(waiter.poll(cx.waker()))) {
-                    return Poll::Ready(Err(self.failed(direction, error)));
-                }
-                if let Some(result) = self.attempt(direction, &mut call) {
-                    return Poll::Ready(result);
-                }
-            }
-        })
-        .await
+        call: C,
+    ) -> Operation<'_, C> {
+        Operation { fd: self, direction, call, waiter: None }
     }
 
     /// One step of [`run_async`](Self::run_async) in the `poll_*` style: the last waker given
@@ -320,16 +305,13 @@ impl Fd {
         deadline: Deadline,
     ) -> io::Result<()> {
         let descriptor = &self.0.descriptor;
-        let nanos = deadline.instant().map_or(NEVER, |at| descriptor.clock().at(at));
+        let nanos = descriptor.clock().at_monotonic(deadline.nanos());
         descriptor.set_deadline(directions, nanos).map_err(|_| error::closed())
     }
 
     pub(crate) fn deadline(&self, direction: Direction) -> Deadline {
-        let nanos = self.0.descriptor.deadline(direction);
-        if nanos == NEVER {
-            return Deadline::NEVER;
-        }
-        self.0.descriptor.clock().instant(nanos).into()
+        let descriptor = &self.0.descriptor;
+        Deadline::from_nanos(descriptor.clock().to_monotonic(descriptor.deadline(direction)))
     }
 
     pub(crate) fn set_timeout(
@@ -363,9 +345,7 @@ impl Fd {
         match error {
             PollError::Closing => error::closed(),
             PollError::Timeout => {
-                let descriptor = &self.0.descriptor;
-                let at = descriptor.clock().instant(descriptor.deadline(direction));
-                error::exceeded(direction, at, self.to_string())
+                error::exceeded(direction, self.deadline(direction).instant(), self.to_string())
             }
             error => io::Error::new(io::ErrorKind::Unsupported, error),
         }
@@ -426,6 +406,47 @@ impl Drop for Fd {
         }
         if self.0.refs.set_dropped() {
             self.0.release_number();
+        }
+    }
+}
+
+/// The future of [`Fd::run_async`].
+pub(crate) struct Operation<'f, C> {
+    fd: &'f Fd,
+    direction: Direction,
+    call: C,
+    /// Made when the operation has to wait: most do not.
+    waiter: Option<Waiter<'f>>,
+}
+
+// Nothing in it is pinned.
+impl<C> Unpin for Operation<'_, C> {}
+
+impl<T, C: FnMut(RawFd) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
+    type Output = io::Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Self { fd, direction, call, waiter } = self.get_mut();
+        let direction = *direction;
+        if waiter.is_none() {
+            if !budget::take() {
+                // The next run of the task has a budget of its own.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            fd.prepare(direction)?;
+            if let Some(result) = fd.attempt(direction, call) {
+                return Poll::Ready(result);
+            }
+        }
+        let waiter = waiter.get_or_insert_with(|| fd.0.descriptor.waiter(direction));
+        loop {
+            if let Err(error) = ready!(fd.serve(waiter.poll(cx.waker()))) {
+                return Poll::Ready(Err(fd.failed(direction, error)));
+            }
+            if let Some(result) = fd.attempt(direction, call) {
+                return Poll::Ready(result);
+            }
         }
     }
 }

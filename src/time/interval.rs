@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 /// assert!(start.elapsed() >= Duration::from_millis(6));
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[must_use]
 pub fn interval(period: Duration) -> Interval {
     assert!(!period.is_zero(), "an interval of zero would tick without end");
     let first = Instant::now().checked_add(period);
@@ -58,8 +59,10 @@ impl Interval {
     /// [`tick`](Self::tick) in the `poll_*` style.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
-        let due = self.next.expect("what has passed was an instant");
-        self.next = following(due, self.period, Instant::now());
+        let now = Instant::now();
+        // A tick beyond all instants is never due.
+        let due = self.next.unwrap_or(now);
+        self.next = following(due, self.period, now);
         self.sleep.reset(self.next);
         Poll::Ready(due)
     }

@@ -2,7 +2,7 @@
 
 use crate::Deadline;
 use crate::reactor::Reactor;
-use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, PollError};
+use netwheel_netpoll::{Descriptor, Direction, Directions, PollError};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -65,7 +65,7 @@ impl Sleep {
 
     /// Moves the deadline, from any thread, also while somebody waits for it. Allocates nothing.
     pub fn reset(&self, deadline: impl Into<Deadline>) {
-        let nanos = deadline.into().instant().map_or(NEVER, |at| self.descriptor.clock().at(at));
+        let nanos = self.descriptor.clock().at_monotonic(deadline.into().nanos());
         // It fails after a close only, and nobody closes this one.
         let _ = self.descriptor.set_deadline(Directions::READ, nanos);
     }

@@ -14,6 +14,10 @@ use std::task::Poll;
 /// For what has no deadline of its own. A socket has one, which is cheaper, holds for all of its
 /// operations, and loses nothing: prefer [`set_deadline`](crate::net::TcpStream::set_deadline).
 ///
+/// # Errors
+///
+/// If the deadline passes first.
+///
 /// # Panics
 ///
 /// As [`sleep_until`].

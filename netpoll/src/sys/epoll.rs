@@ -3,6 +3,7 @@
 use super::check;
 use crate::backend::{Backend, Event, Events};
 use crate::{Clock, Direction, Directions, Token};
+use core::mem::MaybeUninit;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,7 +49,7 @@ impl Epoll {
             check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())?;
         let wake = own(wake);
         let backend =
-            Self { epoll, wake, clock: Clock::monotonic(), has_pwait2: AtomicBool::new(true) };
+            Self { epoll, wake, clock: Clock::MONOTONIC, has_pwait2: AtomicBool::new(true) };
         backend.control(
             libc::EPOLL_CTL_ADD,
             backend.wake.as_raw_fd(),
@@ -74,7 +75,7 @@ impl Epoll {
     }
 
     /// Fetches raw events and returns how many; a signal counts as none.
-    fn wait(&self, delay: Option<Duration>, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+    fn wait(&self, delay: Option<Duration>, raw: &mut Raw) -> io::Result<usize> {
         let timed = delay.filter(|delay| !delay.is_zero());
         let result = match timed {
             Some(delay) if self.has_pwait2.load(Ordering::Relaxed) => {
@@ -100,7 +101,7 @@ impl Epoll {
         }
     }
 
-    fn pwait2(&self, delay: Duration, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+    fn pwait2(&self, delay: Duration, raw: &mut Raw) -> io::Result<usize> {
         /// The kernel's 64-bit timespec, on every architecture.
         #[repr(C)]
         struct Timespec {
@@ -117,7 +118,7 @@ impl Epoll {
             libc::syscall(
                 libc::SYS_epoll_pwait2,
                 self.epoll.as_raw_fd(),
-                raw.as_mut_ptr(),
+                raw.as_mut_ptr().cast::<libc::epoll_event>(),
                 libc::c_int::try_from(raw.len()).unwrap_or(libc::c_int::MAX),
                 &raw const timeout,
                 core::ptr::null::<libc::sigset_t>(),
@@ -127,7 +128,7 @@ impl Epoll {
         check(count).map(|count| usize::try_from(count).unwrap_or(0))
     }
 
-    fn wait_ms(&self, delay: Option<Duration>, raw: &mut [libc::epoll_event]) -> io::Result<usize> {
+    fn wait_ms(&self, delay: Option<Duration>, raw: &mut Raw) -> io::Result<usize> {
         let timeout = delay.map_or(-1, |delay| {
             let up = delay.as_nanos().div_ceil(1_000_000);
             libc::c_int::try_from(up).unwrap_or(libc::c_int::MAX)
@@ -136,7 +137,7 @@ impl Epoll {
         let count = unsafe {
             libc::epoll_wait(
                 self.epoll.as_raw_fd(),
-                raw.as_mut_ptr(),
+                raw.as_mut_ptr().cast::<libc::epoll_event>(),
                 libc::c_int::try_from(raw.len()).unwrap_or(libc::c_int::MAX),
                 timeout,
             )
@@ -152,6 +153,9 @@ impl Epoll {
         }
     }
 }
+
+/// Where the kernel writes what happened.
+type Raw = [MaybeUninit<libc::epoll_event>; Events::CAPACITY];
 
 impl Backend for Epoll {
     fn clock(&self) -> Clock {
@@ -169,9 +173,12 @@ impl Backend for Epoll {
     #[expect(clippy::cast_possible_wrap, reason = "a bit mask")]
     fn poll(&self, delay: Option<Duration>, events: &mut Events) -> io::Result<()> {
         events.clear();
-        let mut raw = [libc::epoll_event { events: 0, u64: 0 }; Events::CAPACITY];
+        // Not initialised: that would cost more than most polls.
+        let mut raw: Raw = [const { MaybeUninit::uninit() }; Events::CAPACITY];
         let count = self.wait(delay, &mut raw)?;
         for raw in &raw[..count] {
+            // SAFETY: the kernel has filled in so many.
+            let raw = unsafe { raw.assume_init_ref() };
             let (mask, bits) = (raw.events as i32, raw.u64);
             let token = Token::from_bits(bits);
             if token == Token::WAKE {
