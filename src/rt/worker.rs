@@ -67,6 +67,8 @@ pub(crate) struct Worker {
     running: Cell<bool>,
     queue: Queue<Runnable>,
     index: usize,
+    /// Whether the running task blocks the thread: then what is woken is for the others.
+    blocked: Cell<bool>,
 }
 
 thread_local! {
@@ -92,7 +94,7 @@ impl Scheduler {
     /// Queues a task that can run: at the worker that made it so, or for all.
     pub(crate) fn schedule(&self, task: Runnable, info: ScheduleInfo) {
         let foreign = CURRENT.with_borrow(|worker| match worker {
-            Some(worker) if core::ptr::eq(&raw const *worker.scheduler, self) => {
+            Some(worker) if worker.works_for(self) && !worker.blocked.get() => {
                 worker.accept(task, info.woken_while_running);
                 None
             }
@@ -192,6 +194,7 @@ impl Worker {
             running: Cell::default(),
             queue,
             index,
+            blocked: Cell::default(),
         });
         CURRENT.set(Some(Rc::clone(&worker)));
         worker.work();
@@ -228,6 +231,10 @@ impl Worker {
         let _ = task.run();
         self.running.set(false);
         budget::lift();
+    }
+
+    fn works_for(&self, scheduler: &Scheduler) -> bool {
+        core::ptr::eq(&raw const *self.scheduler, scheduler)
     }
 
     /// Takes a task that was made runnable in this thread.
@@ -310,6 +317,7 @@ impl Worker {
                 if ready.wake_all() > 0 {
                     // This worker will be busy: another one takes the poll slot.
                     scheduler.wake_one();
+                    scheduler.reactor.nudge_successor();
                 }
             }
             None => {
@@ -341,6 +349,36 @@ pub(crate) fn assert_outside(function: &str) {
         CURRENT.with_borrow(Option::is_none),
         "{function} called inside of a task: await the future instead"
     );
+}
+
+/// A worker whose task blocks the thread. Its other tasks are left to the other workers.
+pub(crate) struct Blocked(Rc<Worker>);
+
+impl Blocked {
+    /// `None` if this thread is no worker.
+    pub(crate) fn start() -> Option<Self> {
+        let worker = CURRENT.with_borrow(Clone::clone)?;
+        worker.blocked.set(true);
+        if let Some(task) = worker.next.take() {
+            worker.queue.push(task);
+        }
+        if !worker.queue.is_empty() {
+            worker.scheduler.wake_one();
+        }
+        Some(Self(worker))
+    }
+
+    /// Whether polling `reactor` is its duty.
+    pub(crate) fn works_for(&self, reactor: &Reactor) -> bool {
+        core::ptr::eq(&raw const *self.0.scheduler.reactor, reactor)
+    }
+
+    /// The task goes on.
+    pub(crate) fn end(self) {
+        self.0.blocked.set(false);
+        // An idle worker may have found the slot taken, and nobody has it any more.
+        self.0.scheduler.wake_one();
+    }
 }
 
 /// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
