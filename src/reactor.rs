@@ -196,7 +196,7 @@ impl Reactor {
         }
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         CURRENT.with_borrow(|current| {
             current.as_ref().is_some_and(|current| core::ptr::eq(&raw const **current, self))
         })

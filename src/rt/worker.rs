@@ -351,13 +351,19 @@ pub(crate) fn assert_outside(function: &str) {
     );
 }
 
-/// A worker whose task blocks the thread. Its other tasks are left to the other workers.
-pub(crate) struct Blocked(Rc<Worker>);
+/// A thread that runs tasks, blocked by one of them. Others are left to the other workers.
+pub(crate) enum Blocked {
+    Worker(Rc<Worker>),
+    /// In [`run_local`](super::run_local).
+    Local,
+}
 
 impl Blocked {
-    /// `None` if this thread is no worker.
+    /// `None` if this thread runs no tasks.
     pub(crate) fn start() -> Option<Self> {
-        let worker = CURRENT.with_borrow(Clone::clone)?;
+        let Some(worker) = CURRENT.with_borrow(Clone::clone) else {
+            return super::local::is_inside().then_some(Self::Local);
+        };
         worker.blocked.set(true);
         if let Some(task) = worker.next.take() {
             worker.queue.push(task);
@@ -365,19 +371,24 @@ impl Blocked {
         if !worker.queue.is_empty() {
             worker.scheduler.wake_one();
         }
-        Some(Self(worker))
+        Some(Self::Worker(worker))
     }
 
     /// Whether polling `reactor` is its duty.
     pub(crate) fn works_for(&self, reactor: &Reactor) -> bool {
-        core::ptr::eq(&raw const *self.0.scheduler.reactor, reactor)
+        match self {
+            Self::Worker(worker) => core::ptr::eq(&raw const *worker.scheduler.reactor, reactor),
+            Self::Local => reactor.is_current(),
+        }
     }
 
     /// The task goes on.
     pub(crate) fn end(self) {
-        self.0.blocked.set(false);
-        // An idle worker may have found the slot taken, and nobody has it any more.
-        self.0.scheduler.wake_one();
+        if let Self::Worker(worker) = self {
+            worker.blocked.set(false);
+            // An idle worker may have found the slot taken, and nobody has it any more.
+            worker.scheduler.wake_one();
+        }
     }
 }
 

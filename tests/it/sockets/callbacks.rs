@@ -1,7 +1,7 @@
 //! What code that we call may do: callbacks of a `Pollable`, futures in `block_on`.
 
 use super::util::{blocked, ends, ms, tcp_pair};
-use netwheel::rt::Runtime;
+use netwheel::rt::{Runtime, run_local};
 use netwheel::{Pollable, is_closed};
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
@@ -95,21 +95,23 @@ fn a_wake_up_of_block_on_is_not_lost_in_a_blocking_call_of_its_future() {
 fn blocking_calls_inside_of_a_task_see_data_and_deadlines() {
     ends(|| {
         let runtime = Runtime::builder().workers(1).build().unwrap();
-        let (client, server) = runtime.block_on(async { tcp_pair() });
-        let reading = runtime.spawn(async move {
-            server.set_read_deadline(ms(20)).unwrap();
-            let error = (&server).read(&mut [0; 8]).unwrap_err();
-            assert!(netwheel::is_deadline(&error), "{error}");
-            server.set_read_deadline(None).unwrap();
-            let writer = blocked("late-writer", move || {
-                thread::sleep(ms(20));
-                (&client).write_all(b"data").unwrap();
-            });
-            assert_eq!((&server).read(&mut [0; 8]).unwrap(), 4);
-            writer.join().unwrap();
-        });
-        runtime.block_on(reading).unwrap();
+        runtime.block_on(runtime.spawn(async { block_on_data_and_a_deadline() })).unwrap();
     });
+    ends(|| run_local(async { block_on_data_and_a_deadline() }).unwrap());
+}
+
+fn block_on_data_and_a_deadline() {
+    let (client, server) = tcp_pair();
+    server.set_read_deadline(ms(20)).unwrap();
+    let error = (&server).read(&mut [0; 8]).unwrap_err();
+    assert!(netwheel::is_deadline(&error), "{error}");
+    server.set_read_deadline(None).unwrap();
+    let writer = blocked("late-writer", move || {
+        thread::sleep(ms(20));
+        (&client).write_all(b"data").unwrap();
+    });
+    assert_eq!((&server).read(&mut [0; 8]).unwrap(), 4);
+    writer.join().unwrap();
 }
 
 /// Threads that wait for nothing but their deadlines: if one of them left the poller to nobody,
