@@ -16,7 +16,8 @@ macro_rules! deadline_methods {
         ///
         /// # Errors
         ///
-        /// If it is [closed](Self::close).
+        /// If it is [closed](Self::close); [`Unsupported`](::std::io::ErrorKind::Unsupported) for
+        /// a file that cannot be waited for, such as a regular file.
         pub fn set_deadline(&self, deadline: impl Into<$crate::Deadline>) -> ::std::io::Result<()> {
             self.fd.set_deadline(::netwheel_netpoll::Directions::BOTH, deadline.into())
         }
@@ -25,7 +26,7 @@ macro_rules! deadline_methods {
         ///
         /// # Errors
         ///
-        /// If it is [closed](Self::close).
+        /// As [`set_deadline`](Self::set_deadline).
         pub fn set_read_deadline(
             &self,
             deadline: impl Into<$crate::Deadline>,
@@ -37,7 +38,7 @@ macro_rules! deadline_methods {
         ///
         /// # Errors
         ///
-        /// If it is [closed](Self::close).
+        /// As [`set_deadline`](Self::set_deadline).
         pub fn set_write_deadline(
             &self,
             deadline: impl Into<$crate::Deadline>,
@@ -62,7 +63,8 @@ macro_rules! deadline_methods {
         /// Whoever waits in an operation on it, in any thread or task, gets an error for which
         /// [`is_closed`](crate::is_closed) holds, and so does every later operation. When this
         /// returns the file is closed: its port can be bound again at once (CL-3). It waits for
-        /// system calls in progress, none of which blocks.
+        /// system calls in progress, none of which blocks; inside of a callback of a
+        /// [`Pollable`](crate::Pollable) it waits for nothing, and the last call closes the file.
         ///
         /// Dropping the value closes it too, and waits for nothing.
         ///

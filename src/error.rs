@@ -126,6 +126,15 @@ pub(crate) fn with_progress(mut error: io::Error, bytes: usize) -> io::Error {
     error
 }
 
+/// `error` as of an operation on a socket that is better known by another name.
+pub(crate) fn with_socket(mut error: io::Error, socket: &dyn fmt::Display) -> io::Error {
+    let payload = error.get_mut().and_then(|payload| payload.downcast_mut());
+    if let Some(DeadlineExceeded { socket: name, .. }) = payload {
+        *name = socket.to_string().into();
+    }
+    error
+}
+
 /// The error of an operation that met its deadline.
 #[cold]
 pub(crate) fn exceeded(which: Direction, deadline: Option<Instant>, socket: String) -> io::Error {
@@ -135,8 +144,8 @@ pub(crate) fn exceeded(which: Direction, deadline: Option<Instant>, socket: Stri
 /// The error of an operation that met the timeout of its own: of the kind that std has for it on
 /// Unix, since programs that set one look for that.
 #[cold]
-pub(crate) fn timed_out(which: Direction, at: Instant, socket: String) -> io::Error {
-    late(io::ErrorKind::WouldBlock, which, Some(at), socket)
+pub(crate) fn timed_out(which: Direction, at: Option<Instant>, socket: String) -> io::Error {
+    late(io::ErrorKind::WouldBlock, which, at, socket)
 }
 
 fn late(
@@ -153,12 +162,17 @@ fn late(
 /// What to say of a file that the poller refuses.
 pub(crate) fn not_registered(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => io::Error::new(
-            io::ErrorKind::Unsupported,
-            "file does not support deadlines: it is not a socket, a pipe or a device that can be waited for",
-        ),
+        io::ErrorKind::PermissionDenied => unsupported(),
         _ => error,
     }
+}
+
+/// The error of every operation on a file that the poller has refused.
+pub(crate) fn unsupported() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "file does not support deadlines: it is not a socket, a pipe or a device that can be waited for",
+    )
 }
 
 pub(crate) fn closed() -> io::Error {

@@ -46,18 +46,14 @@ impl Parker {
         })
     }
 
-    fn new() -> Self {
+    /// A parker of the thread for itself alone: a notification waits until its owner takes it.
+    pub(crate) fn new() -> Self {
         Self { thread: thread::current(), state: AtomicU8::new(IDLE), poller: Mutex::default() }
     }
 
     /// Takes a notification, if there is one. Only by the thread itself.
     pub(crate) fn take(&self) -> bool {
         self.state.compare_exchange(NOTIFIED, IDLE, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// Whether there is a notification to take.
-    pub(crate) fn is_notified(&self) -> bool {
-        self.state.load(Ordering::Acquire) == NOTIFIED
     }
 
     /// The thread is going to poll `poller`; false if it was notified. Only by the thread itself.

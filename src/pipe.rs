@@ -50,8 +50,8 @@ read_traits!(PipeReader, file);
 /// deadline and a [`close`](Self::close) that wakes.
 ///
 /// Writing when nobody can read any more is an error of kind
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), since Rust programs ignore `SIGPIPE`; in a program
-/// that has restored its default action, as in C, it ends the process.
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe). It never raises `SIGPIPE`, also in a program that
+/// does not ignore it as Rust's do.
 pub struct PipeWriter {
     fd: Fd,
 }

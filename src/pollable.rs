@@ -1,7 +1,8 @@
 //! Deadlines for any file that can be waited for: [`Pollable`].
 
 use crate::deadlines::deadline_methods;
-use crate::fd::{Fd, Moved};
+use crate::fd::{Fd, Moved, call_out};
+use crate::stream::Whole;
 use netwheel_netpoll::Direction;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -135,7 +136,7 @@ impl<T: AsFd> Pollable<T> {
         &self,
         mut f: impl FnMut(&T) -> io::Result<R>,
     ) -> impl FnMut(i32) -> io::Result<Moved<R>> {
-        move |_| self.fd.call_out(|| f(&self.file)).map(Moved::one)
+        move |_| call_out(|| f(&self.file)).map(Moved::one)
     }
 
     deadline_methods!();
@@ -154,6 +155,14 @@ where
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.read_with(|mut file| file.read(buf))
     }
+
+    fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
+        let mut whole = Whole::read();
+        while whole.done < buf.len() {
+            whole.count(self.read(&mut buf[whole.done..]))?;
+        }
+        Ok(())
+    }
 }
 
 impl<T: AsFd> Write for &Pollable<T>
@@ -162,6 +171,14 @@ where
 {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.write_with(|mut file| file.write(buf))
+    }
+
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        let mut whole = Whole::write();
+        while whole.done < buf.len() {
+            whole.count(self.write(&buf[whole.done..]))?;
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -176,6 +193,10 @@ where
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         (&*self).read(buf)
     }
+
+    fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
+        (&*self).read_exact(buf)
+    }
 }
 
 impl<T: AsFd> Write for Pollable<T>
@@ -184,6 +205,10 @@ where
 {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         (&*self).write(buf)
+    }
+
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        (&*self).write_all(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {

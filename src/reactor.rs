@@ -4,10 +4,13 @@
 //! threads that block: one of them has the poll slot and polls, the others park, and a thread
 //! that leaves the slot nudges a parked one to take it. Async operations outside the scheduler
 //! have no thread to lend, so the first of them starts one. The reactor of a scheduler is driven
-//! by its workers; a plain thread that blocks on one of its sockets only parks.
+//! by its workers; a plain thread that blocks on one of its sockets only parks. A worker whose task
+//! blocks polls in there, as it would if it were idle.
 
 use crate::park::Parker;
-use netwheel_netpoll::{Poller, Ready};
+#[cfg(feature = "rt")]
+use crate::rt::Blocked;
+use netwheel_netpoll::{PollSlot, Poller, Ready};
 use slab::Slab;
 use socket2::{Domain, Socket, Type};
 use std::cell::RefCell;
@@ -24,7 +27,7 @@ pub(crate) struct Reactor {
     /// never connected.
     dead: OwnedFd,
     /// Threads that block and do not poll.
-    parked: Mutex<Slab<Arc<Parker>>>,
+    parked: Mutex<Slab<Parked>>,
     /// Whether the workers of a scheduler poll. Release and Acquire; a thread that still sees it
     /// set is in `parked` by then, and is nudged.
     has_workers: AtomicBool,
@@ -32,6 +35,34 @@ pub(crate) struct Reactor {
     has_foreign_tasks: AtomicBool,
     /// Set by whoever starts the thread that polls for them.
     has_thread: AtomicBool,
+}
+
+/// A thread that blocks and does not poll.
+#[derive(Debug)]
+struct Parked {
+    parker: Arc<Parker>,
+    /// It is a worker, whose duty polling is, blocked by the task that it runs.
+    may_poll: bool,
+}
+
+/// There are no workers without the scheduler.
+#[cfg(not(feature = "rt"))]
+#[derive(Debug)]
+enum Blocked {}
+
+#[cfg(not(feature = "rt"))]
+impl Blocked {
+    fn start() -> Option<Self> {
+        None
+    }
+
+    fn works_for(&self, _: &Reactor) -> bool {
+        match *self {}
+    }
+
+    fn end(self) {
+        match self {}
+    }
 }
 
 thread_local! {
@@ -74,36 +105,53 @@ impl Reactor {
 
     /// Blocks the thread of `parker` until it is notified, polling meanwhile if nobody else does.
     pub(crate) fn park(&self, parker: &Arc<Parker>) {
-        while !parker.take() {
-            if self.poll_until_notified(parker) {
-                continue;
-            }
-            let key = self.parked().insert(Arc::clone(parker));
-            // The slot may have been left between the attempt and the insertion: then nobody was
-            // there to be nudged.
-            if self.poll_until_notified(parker) {
+        if parker.take() {
+            return;
+        }
+        let blocked = Blocked::start();
+        let polls = || {
+            let for_workers = self.has_workers.load(Ordering::Acquire);
+            !for_workers || blocked.as_ref().is_some_and(|blocked| blocked.works_for(self))
+        };
+        let mut may_hold_a_nudge = false;
+        loop {
+            if let Some(slot) = self.claim_if(polls()) {
+                self.poll_until_notified(slot, parker);
+            } else {
+                let may_poll = polls();
+                let key = self.parked().insert(Parked { parker: Arc::clone(parker), may_poll });
+                // The slot may have been left between the attempt and the insertion: then nobody
+                // was there to be nudged.
+                let slot = self.claim_if(may_poll);
+                if slot.is_none() {
+                    thread::park();
+                    may_hold_a_nudge = true;
+                }
+                // Before the slot is left: a thread must not nudge itself.
                 self.parked().remove(key);
-                continue;
+                if let Some(slot) = slot {
+                    self.poll_until_notified(slot, parker);
+                }
             }
-            thread::park();
-            let mut parked = self.parked();
-            parked.remove(key);
-            // It may have been nudged to take the slot and notified at the same time: then the
-            // nudge is passed on.
-            let successor = if parker.is_notified() { self.successor(&parked) } else { None };
-            drop(parked);
-            if let Some(successor) = successor {
-                successor.nudge();
+            if parker.take() {
+                break;
             }
+        }
+        // It may have been nudged to take the slot and notified at the same time: then the nudge
+        // is passed on.
+        if may_hold_a_nudge {
+            self.nudge_successor();
+        }
+        if let Some(blocked) = blocked {
+            blocked.end();
         }
     }
 
-    /// Polls until the thread of `parker` is notified. Returns false if others poll.
-    fn poll_until_notified(&self, parker: &Arc<Parker>) -> bool {
-        if self.has_workers.load(Ordering::Acquire) {
-            return false;
-        }
-        let Some(mut slot) = self.poller.claim() else { return false };
+    fn claim_if(&self, may_poll: bool) -> Option<PollSlot<'_>> {
+        if may_poll { self.poller.claim() } else { None }
+    }
+
+    fn poll_until_notified(&self, mut slot: PollSlot<'_>, parker: &Arc<Parker>) {
         let mut ready = Ready::new();
         while parker.start_polling(&self.poller) {
             let result = slot.poll(None, &mut ready);
@@ -112,21 +160,24 @@ impl Reactor {
             result.expect("the kernel's poller fails only if its descriptors were closed");
         }
         drop(slot);
-        let successor = self.successor(&self.parked());
+        self.nudge_successor();
+    }
+
+    /// Sees to it that a parked thread takes the slot, if there is one that may and nobody has it.
+    pub(crate) fn nudge_successor(&self) {
+        let for_workers = self.has_workers.load(Ordering::Acquire);
+        let parked = self.parked();
+        let successor = parked.iter().find(|(_, parked)| parked.may_poll || !for_workers);
+        let successor = successor
+            .filter(|_| self.poller.claim().is_some())
+            .map(|(_, parked)| Arc::clone(&parked.parker));
+        drop(parked);
         if let Some(successor) = successor {
             successor.nudge();
         }
-        true
     }
 
-    /// Who is to take the slot, if nobody has it.
-    fn successor(&self, parked: &Slab<Arc<Parker>>) -> Option<Arc<Parker>> {
-        let (_, parker) = parked.iter().next()?;
-        let left = !self.has_workers.load(Ordering::Acquire) && self.poller.claim().is_some();
-        left.then(|| Arc::clone(parker))
-    }
-
-    fn parked(&self) -> MutexGuard<'_, Slab<Arc<Parker>>> {
+    fn parked(&self) -> MutexGuard<'_, Slab<Parked>> {
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -135,13 +186,17 @@ impl Reactor {
         if self.has_workers.load(Ordering::Acquire) {
             if !self.has_foreign_tasks.load(Ordering::Relaxed) && !self.is_current() {
                 self.has_foreign_tasks.store(true, Ordering::Release);
+                // They may have retired just now, and have seen no task.
+                if !self.has_workers.fetch_or(false, Ordering::AcqRel) {
+                    self.start_thread();
+                }
             }
         } else if !self.has_thread.load(Ordering::Relaxed) {
             self.start_thread();
         }
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         CURRENT.with_borrow(|current| {
             current.as_ref().is_some_and(|current| core::ptr::eq(&raw const **current, self))
         })
@@ -171,9 +226,11 @@ impl Reactor {
     /// The workers are gone: whoever else waits polls for itself.
     #[cfg(feature = "rt")]
     pub(crate) fn retire_workers(self: &Arc<Self>) {
-        self.has_workers.store(false, Ordering::Release);
-        for (_, parker) in &*self.parked() {
-            parker.nudge();
+        // A read-modify-write, as in `serve_tasks`: the second of the two sees what the first one
+        // did before.
+        self.has_workers.swap(false, Ordering::AcqRel);
+        for (_, parked) in &*self.parked() {
+            parked.parker.nudge();
         }
         if self.has_foreign_tasks.load(Ordering::Acquire) {
             self.start_thread();

@@ -80,7 +80,9 @@ impl Readiness {
         self.0 & STICKY == 0
     }
 
-    pub(crate) const fn has_waiters(self) -> bool {
+    /// Whether somebody waits: who takes less than there may be has to see to the next one.
+    #[must_use]
+    pub const fn has_waiters(self) -> bool {
         self.0 & WAITERS != 0
     }
 

@@ -23,7 +23,6 @@ use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
-use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -41,6 +40,8 @@ struct File {
     refs: Refs,
     fd: RawFd,
     ownership: Ownership,
+    /// False for a file that the poller refused: a regular file, for one.
+    is_registered: bool,
     modes: Modes,
 }
 
@@ -124,10 +125,10 @@ impl Fd {
             Source::Ours(file) => (file.into_raw_fd(), Ownership::Ours),
             Source::Lent(fd) => (fd, Ownership::Lent),
         };
-        let refs = Refs::new();
-        let this = Self(Arc::new(File { descriptor, reactor, refs, fd, ownership, modes }));
-        let registered = this.0.descriptor.open(fd);
-        Ok((this, registered))
+        let registered = descriptor.open(fd);
+        let (refs, is_registered) = (Refs::new(), registered.is_ok());
+        let file = File { descriptor, reactor, refs, fd, ownership, is_registered, modes };
+        Ok((Self(Arc::new(file)), registered))
     }
 
     /// Another handle of the same open file, with deadlines of its own, none of them set (DL-17).
@@ -147,7 +148,7 @@ impl Fd {
         mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
     ) -> io::Result<T> {
         self.prepare(direction)?;
-        if self.0.modes.is_nonblocking() {
+        if self.is_nonblocking() {
             return self.with_file(call).map(|moved| moved.value);
         }
         if let Some(result) = self.attempt(direction, &mut call) {
@@ -160,7 +161,7 @@ impl Fd {
                 match waiter.poll(waker) {
                     Poll::Pending => match &timeout {
                         Some(timeout) if timeout.has_passed(waker) => {
-                            return Err(error::timed_out(direction, timeout.at, self.to_string()));
+                            return Err(self.timed_out(direction, Some(timeout.at)));
                         }
                         _ => self.0.reactor.park(parker),
                     },
@@ -217,7 +218,8 @@ impl Fd {
 
     /// Fails if the operation must not start (WT-2).
     pub(crate) fn prepare(&self, direction: Direction) -> io::Result<()> {
-        self.0.descriptor.prepare(direction).map_err(|error| self.failed(direction, error))
+        self.0.descriptor.prepare(direction).map_err(|error| self.failed(direction, error))?;
+        if self.0.is_registered { Ok(()) } else { Err(error::unsupported()) }
     }
 
     /// Makes the system call while there is reason to think that it will not block. `None` if it
@@ -235,8 +237,12 @@ impl Fd {
             }
             match self.with_file(&mut *call) {
                 Ok(Moved { value, short }) => {
-                    if short && seen.short_means_exhausted() {
-                        descriptor.clear(direction, seen);
+                    if short {
+                        if seen.short_means_exhausted() {
+                            descriptor.clear(direction, seen);
+                        }
+                    } else if direction == Direction::Read {
+                        self.spare_the_next();
                     }
                     return Some(Ok(value));
                 }
@@ -249,6 +255,15 @@ impl Fd {
         }
     }
 
+    /// Before the turn is handed on: asking the kernel whether there is anything left costs less
+    /// than waking somebody to find out. So each connection wakes one acceptor.
+    fn spare_the_next(&self) {
+        let seen = self.0.descriptor.readiness(Direction::Read);
+        if seen.has_waiters() && !self.with_file(|fd| Ok(sys::is_readable(fd))).unwrap_or(true) {
+            self.0.descriptor.clear(Direction::Read, seen);
+        }
+    }
+
     /// Calls `f` with the file, which stays open meanwhile.
     pub(crate) fn with_file<T>(&self, f: impl FnOnce(RawFd) -> io::Result<T>) -> io::Result<T> {
         if !self.0.refs.enter() {
@@ -256,12 +271,6 @@ impl Fd {
         }
         let _leave = Leave(&self.0);
         f(self.0.fd)
-    }
-
-    /// Calls code that is not ours, and may close the file it is called with (CL-6).
-    pub(crate) fn call_out<T>(&self, f: impl FnOnce() -> T) -> T {
-        let _restore = Inside(INSIDE.replace(Arc::as_ptr(&self.0)));
-        f()
     }
 
     /// The file, to be borrowed as long as the handle.
@@ -305,6 +314,10 @@ impl Fd {
         deadline: Deadline,
     ) -> io::Result<()> {
         let descriptor = &self.0.descriptor;
+        // Closed comes first, as everywhere (DL-2).
+        if !self.0.is_registered && !self.0.refs.is_closed() {
+            return Err(error::unsupported());
+        }
         let nanos = descriptor.clock().at_monotonic(deadline.nanos());
         descriptor.set_deadline(directions, nanos).map_err(|_| error::closed())
     }
@@ -333,6 +346,15 @@ impl Fd {
         })
     }
 
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.0.modes.is_nonblocking()
+    }
+
+    /// The error of an operation whose own timeout has passed.
+    pub(crate) fn timed_out(&self, direction: Direction, at: Option<Instant>) -> io::Error {
+        error::timed_out(direction, at, self.to_string())
+    }
+
     /// What bounds this operation alone, if anything does.
     fn timeout(&self, direction: Direction) -> io::Result<Option<Timeout>> {
         let Some(timeout) = self.0.modes.timeout(direction) else { return Ok(None) };
@@ -345,8 +367,11 @@ impl Fd {
         match error {
             PollError::Closing => error::closed(),
             PollError::Timeout => {
-                error::exceeded(direction, self.deadline(direction).instant(), self.to_string())
+                // It may have been moved since, or cleared.
+                let at = self.deadline(direction).instant();
+                error::exceeded(direction, at, self.to_string())
             }
+            PollError::NotPollable if !self.0.is_registered => error::unsupported(),
             error => io::Error::new(io::ErrorKind::Unsupported, error),
         }
     }
@@ -460,8 +485,9 @@ impl File {
         if self.refs.leave() {
             return self.destroy();
         }
-        // Whoever closes a file inside of a call on it would wait for itself (CL-6).
-        if !ptr::eq(INSIDE.get(), self) {
+        // Whoever closes a file inside of a call on it would wait for itself, and two who close
+        // each other's would wait for each other (CL-6).
+        if CALLS_OUT.get() == 0 {
             self.refs.wait_until_destroyed();
         }
         Ok(())
@@ -507,17 +533,24 @@ impl Drop for Leave<'_> {
 }
 
 thread_local! {
-    /// The file on which this thread is inside of a call into code that is not ours.
-    static INSIDE: Cell<*const File> = const { Cell::new(ptr::null()) };
+    /// Calls that this thread is in the middle of, with a reference held, to code that is not
+    /// ours.
+    static CALLS_OUT: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Restores what [`INSIDE`] was.
-struct Inside(*const File);
+/// Calls code that is not ours, and may close the file it is called with, or any other.
+pub(crate) fn call_out<T>(f: impl FnOnce() -> T) -> T {
+    struct Return;
 
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.set(self.0);
+    impl Drop for Return {
+        fn drop(&mut self) {
+            CALLS_OUT.set(CALLS_OUT.get() - 1);
+        }
     }
+
+    CALLS_OUT.set(CALLS_OUT.get() + 1);
+    let _return = Return;
+    f()
 }
 
 /// The bound of one operation.

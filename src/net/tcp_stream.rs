@@ -2,6 +2,7 @@
 
 use super::socket::{address_methods, option_methods, shutdown_method, socket, timeout_methods};
 use crate::deadline::Deadline;
+use crate::error;
 use crate::fd::{Fd, Moved};
 use crate::stream::{peek, read_methods, read_traits, write_methods, write_traits};
 use crate::sys;
@@ -76,8 +77,8 @@ impl TcpStream {
         let deadline = deadline.into();
         first(address, |address| {
             let stream = Self::start_connecting(address, deadline)?;
-            stream.fd.run(Direction::Write, connected)?;
-            stream.finish_connecting()
+            let result = stream.fd.run(Direction::Write, connected);
+            stream.finish_connecting(result, address)
         })
     }
 
@@ -96,11 +97,16 @@ impl TcpStream {
         deadline: impl Into<Deadline>,
     ) -> io::Result<Self> {
         let stream = Self::start_connecting(address, deadline.into())?;
-        stream.fd.run_async(Direction::Write, connected).await?;
-        stream.finish_connecting()
+        let result = stream.fd.run_async(Direction::Write, connected).await;
+        stream.finish_connecting(result, address)
     }
 
     fn start_connecting(address: SocketAddr, deadline: Deadline) -> io::Result<Self> {
+        // Before any system call (CN-8): whatever the kernel would say comes second (WT-2).
+        if deadline.has_passed() {
+            let (which, at) = (Direction::Write, deadline.instant());
+            return Err(error::exceeded(which, at, address.to_string()));
+        }
         let socket = Socket::new(
             Domain::for_address(address),
             Type::STREAM.nonblocking(),
@@ -118,7 +124,9 @@ impl TcpStream {
         Ok(stream)
     }
 
-    fn finish_connecting(self) -> io::Result<Self> {
+    fn finish_connecting(self, result: io::Result<()>, address: SocketAddr) -> io::Result<Self> {
+        // The socket itself cannot tell yet whom it is for.
+        result.map_err(|error| error::with_socket(error, &address))?;
         self.fd.set_deadline(Directions::WRITE, Deadline::NEVER)?;
         Ok(self)
     }

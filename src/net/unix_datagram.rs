@@ -3,6 +3,7 @@
 use super::datagram::datagram_methods;
 use super::socket::{address_methods, shutdown_method, socket, timeout_methods};
 use crate::addr;
+use crate::deadline::Deadline;
 use crate::fd::Fd;
 use crate::sys;
 use crate::time;
@@ -142,11 +143,18 @@ impl UnixDatagram {
     }
 
     fn send_to_any(&self, buf: &[u8], to: &SockAddr) -> io::Result<usize> {
+        let timeout = self.write_timeout()?.map_or(Deadline::NEVER, Deadline::from);
         loop {
             if let Some(n) = self.try_send_to(buf, to)? {
                 return Ok(n);
             }
-            let left = self.write_deadline().remaining();
+            if self.fd.is_nonblocking() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if timeout.has_passed() {
+                return Err(self.fd.timed_out(Direction::Write, timeout.instant()));
+            }
+            let left = self.write_deadline().min(timeout).remaining();
             thread::sleep(left.map_or(PAUSE, |left| left.min(PAUSE)));
         }
     }

@@ -114,12 +114,12 @@ impl UnixStream {
     shutdown_method!();
     timeout_methods!();
     address_methods!(SocketAddr, peer);
-    read_methods!(socket);
+    read_methods!(unix);
     write_methods!(socket);
 }
 
 socket!(UnixStream, std::os::unix::net::UnixStream);
-read_traits!(UnixStream, socket);
+read_traits!(UnixStream, unix);
 write_traits!(UnixStream, socket);
 
 /// A socket on its way to be connected. It is registered afterwards, since the kernel reports one

@@ -120,6 +120,11 @@ where
     JoinHandle::new(task)
 }
 
+/// Whether this thread is in a [`run_local`].
+pub(super) fn is_inside() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
 impl Shared {
     fn schedule(self: &Arc<Self>, task: Runnable) {
         let foreign = CURRENT.with_borrow(|local| match local {

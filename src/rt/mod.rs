@@ -17,6 +17,7 @@ pub use crate::time::{Sleep, interval, sleep, sleep_until, timeout};
 pub use join::{JoinError, JoinHandle};
 pub use local::{run_local, spawn_local};
 pub use runtime::{Builder, Runtime, spawn};
+pub(crate) use worker::Blocked;
 
 /// Lets the other tasks that can run do so, once each.
 pub async fn yield_now() {

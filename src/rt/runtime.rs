@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -117,14 +117,15 @@ impl Runtime {
         super::worker::assert_outside("block_on");
         let _entered = self.scheduler.reactor.enter();
         let mut future = pin!(future);
-        Parker::with_current(|parker, waker| {
-            loop {
-                match future.as_mut().poll(&mut Context::from_waker(waker)) {
-                    Poll::Ready(output) => return output,
-                    Poll::Pending => self.scheduler.reactor.park(parker),
-                }
+        // Of its own: a blocking call in the future must not take what was meant for it.
+        let parker = Arc::new(Parker::new());
+        let waker = Waker::from(Arc::clone(&parker));
+        loop {
+            match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(output) => return output,
+                Poll::Pending => self.scheduler.reactor.park(&parker),
             }
-        })
+        }
     }
 
     /// How many tasks have not ended.

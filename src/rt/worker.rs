@@ -67,6 +67,8 @@ pub(crate) struct Worker {
     running: Cell<bool>,
     queue: Queue<Runnable>,
     index: usize,
+    /// Whether the running task blocks the thread: then what is woken is for the others.
+    blocked: Cell<bool>,
 }
 
 thread_local! {
@@ -92,7 +94,7 @@ impl Scheduler {
     /// Queues a task that can run: at the worker that made it so, or for all.
     pub(crate) fn schedule(&self, task: Runnable, info: ScheduleInfo) {
         let foreign = CURRENT.with_borrow(|worker| match worker {
-            Some(worker) if core::ptr::eq(&raw const *worker.scheduler, self) => {
+            Some(worker) if worker.works_for(self) && !worker.blocked.get() => {
                 worker.accept(task, info.woken_while_running);
                 None
             }
@@ -192,6 +194,7 @@ impl Worker {
             running: Cell::default(),
             queue,
             index,
+            blocked: Cell::default(),
         });
         CURRENT.set(Some(Rc::clone(&worker)));
         worker.work();
@@ -228,6 +231,10 @@ impl Worker {
         let _ = task.run();
         self.running.set(false);
         budget::lift();
+    }
+
+    fn works_for(&self, scheduler: &Scheduler) -> bool {
+        core::ptr::eq(&raw const *self.scheduler, scheduler)
     }
 
     /// Takes a task that was made runnable in this thread.
@@ -310,6 +317,7 @@ impl Worker {
                 if ready.wake_all() > 0 {
                     // This worker will be busy: another one takes the poll slot.
                     scheduler.wake_one();
+                    scheduler.reactor.nudge_successor();
                 }
             }
             None => {
@@ -341,6 +349,47 @@ pub(crate) fn assert_outside(function: &str) {
         CURRENT.with_borrow(Option::is_none),
         "{function} called inside of a task: await the future instead"
     );
+}
+
+/// A thread that runs tasks, blocked by one of them. Others are left to the other workers.
+pub(crate) enum Blocked {
+    Worker(Rc<Worker>),
+    /// In [`run_local`](super::run_local).
+    Local,
+}
+
+impl Blocked {
+    /// `None` if this thread runs no tasks.
+    pub(crate) fn start() -> Option<Self> {
+        let Some(worker) = CURRENT.with_borrow(Clone::clone) else {
+            return super::local::is_inside().then_some(Self::Local);
+        };
+        worker.blocked.set(true);
+        if let Some(task) = worker.next.take() {
+            worker.queue.push(task);
+        }
+        if !worker.queue.is_empty() {
+            worker.scheduler.wake_one();
+        }
+        Some(Self::Worker(worker))
+    }
+
+    /// Whether polling `reactor` is its duty.
+    pub(crate) fn works_for(&self, reactor: &Reactor) -> bool {
+        match self {
+            Self::Worker(worker) => core::ptr::eq(&raw const *worker.scheduler.reactor, reactor),
+            Self::Local => reactor.is_current(),
+        }
+    }
+
+    /// The task goes on.
+    pub(crate) fn end(self) {
+        if let Self::Worker(worker) = self {
+            worker.blocked.set(false);
+            // An idle worker may have found the slot taken, and nobody has it any more.
+            worker.scheduler.wake_one();
+        }
+    }
 }
 
 /// Polls. Whoever is released is in what this returns, to be woken once the slot is left.

@@ -3,6 +3,7 @@
 
 pub(crate) mod file;
 pub(crate) mod socket;
+pub(crate) mod unix;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -12,6 +13,20 @@ pub(crate) const CHUNK: usize = 1 << 30;
 
 /// The most slices that one call takes (IO-7).
 pub(crate) const MAX_SLICES: usize = 1024;
+
+/// What a call has moved.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) bytes: usize,
+    /// Whether the kernel may have stopped before its buffer was empty.
+    pub(crate) cut: bool,
+}
+
+impl From<usize> for Taken {
+    fn from(bytes: usize) -> Self {
+        Self { bytes, cut: false }
+    }
+}
 
 /// Closes a file; never retried, since the number may be taken again at once (CL-2).
 pub(crate) fn close(fd: RawFd) -> io::Result<()> {
@@ -32,6 +47,13 @@ pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
 pub(crate) fn sharpen_timers() {
     // SAFETY: no memory is passed; a kernel that does not know it changes nothing.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
+}
+
+/// Whether something can be read from a file at this moment, or an error fetched.
+pub(crate) fn is_readable(fd: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN | libc::POLLPRI, revents: 0 };
+    // SAFETY: `poll` is one pollfd that may be written to.
+    unsafe { libc::poll(&raw mut poll, 1, 0) != 0 }
 }
 
 /// Puts a file into or out of non-blocking mode. Returns whether it was in blocking mode.

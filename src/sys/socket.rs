@@ -79,7 +79,7 @@ pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &SockAddr) -> io::Result<usize>
     })
 }
 
-fn empty_message() -> libc::msghdr {
+pub(super) fn empty_message() -> libc::msghdr {
     // SAFETY: all zero is a valid message header: no name, no control data, no slices.
     unsafe { core::mem::zeroed() }
 }

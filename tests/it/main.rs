@@ -3,4 +3,5 @@
 mod echo;
 mod guard;
 mod rt;
+mod sockets;
 mod support;

@@ -1,0 +1,98 @@
+//! What the tests of the sockets share.
+
+use netwheel::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, however busy the machine is.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// A pair of TCP connections.
+#[track_caller]
+pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let client = TcpStream::connect(address).expect("it listens");
+    let (server, _) = listener.accept().expect("it was connected to");
+    (client, server)
+}
+
+/// Runs `f` in a thread of its own, and fails if it does not end.
+#[track_caller]
+pub(crate) fn ends<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> R {
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        // The test may have given up.
+        let _ = sender.send(f());
+    });
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            std::panic::resume_unwind(thread.join().expect_err("it sent nothing"))
+        }
+    }
+}
+
+/// Waits for `condition`, which something else is about to make true.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "never happens: {what}");
+        thread::sleep(ms(1));
+    }
+}
+
+/// Whether some thread of this process is asleep in the kernel under `name`.
+pub(crate) fn is_asleep(name: &str) -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("it is Linux");
+    tasks.flatten().any(|task| {
+        let comm = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        comm.trim_end() == name && stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('S'))
+    })
+}
+
+/// Starts a thread under a name of at most 15 bytes, and returns once it sleeps: then it waits
+/// for what `f` waits for.
+#[track_caller]
+pub(crate) fn blocked<R: Send + 'static>(
+    name: &str,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> thread::JoinHandle<R> {
+    let thread = thread::Builder::new().name(name.into()).spawn(f).expect("threads are left");
+    eventually("the thread blocks", || is_asleep(name) || thread.is_finished());
+    thread
+}
+
+/// Set in a process that [`in_child`] has started, to the test's name.
+const CHILD: &str = "NETWHEEL_TEST_CHILD";
+
+/// Runs the body of a test in a process of its own: for limits and signals, which are the whole
+/// process's. `test` is the full name of the test that calls it.
+#[track_caller]
+pub(crate) fn in_child(test: &str, body: impl FnOnce()) {
+    if std::env::var_os(CHILD).is_some_and(|name| name == test) {
+        body();
+        return;
+    }
+    let Output { status, stdout, stderr } = run_child(test);
+    let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{status}: {said}");
+    assert!(said.contains("1 passed"), "{test} is not the name of a test: {said}");
+}
+
+fn run_child(test: &str) -> Output {
+    Command::new(std::env::current_exe().expect("a test has a path"))
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CHILD, test)
+        .output()
+        .expect("the test itself can be run")
+}
