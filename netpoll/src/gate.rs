@@ -57,7 +57,7 @@ const TICK: u32 = 8;
 #[derive(Debug)]
 pub(crate) struct Gate(AtomicU32);
 
-/// What a [`Gate`] said at one moment.
+/// What the readiness word of one direction (Go's `rg` or `wg`) said at one moment.
 ///
 /// An operation takes one before its system call and hands it back when the call reports that
 /// the kernel's buffer is exhausted; an event in between then keeps the direction ready.
