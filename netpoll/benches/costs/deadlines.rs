@@ -5,7 +5,7 @@ use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, Poller};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 const READ: Directions = Directions::READ;
@@ -16,20 +16,17 @@ const FAR: u64 = 3600 * SECOND;
 const STEP: u64 = 100_000;
 
 #[repr(align(128))]
-pub(crate) struct PrivateLine {
-    pub(crate) deadline: AtomicU64,
-    pub(crate) gate: AtomicU32,
-}
+pub(crate) struct PrivateLine(AtomicU64);
 
 impl PrivateLine {
     pub(crate) const fn new() -> Self {
-        Self { deadline: AtomicU64::new(0), gate: AtomicU32::new(0) }
+        Self(AtomicU64::new(0))
     }
 
-    /// What a deadline cannot do without: it is stored, and then it is seen who waits.
-    pub(crate) fn store_and_look(&self, deadline: u64) -> u32 {
-        self.deadline.store(deadline, Ordering::Release);
-        self.gate.fetch_or(0, Ordering::AcqRel)
+    /// What no deadline can do without: a store that is ordered before what is looked at next,
+    /// lest the poller and the setter miss each other.
+    pub(crate) fn swap(&self, deadline: u64) -> u64 {
+        self.0.swap(deadline, Ordering::AcqRel)
     }
 }
 
@@ -81,8 +78,8 @@ pub(crate) fn report() {
     let fresh = Rc::new(Fresh { poller: poller.clone(), used: RefCell::default() });
     let [earlier, little] = [Rc::clone(&fresh), fresh];
     compare(vec![
-        Case::new("floor: one store, one read-modify-write", 0, move |i| {
-            black_box(black_box(&line).store_and_look(black_box(u64::from(i))));
+        Case::new("floor: an atomic swap on a line of its own", 0, move |i| {
+            black_box(line.swap(black_box(u64::from(i))));
         }),
         Case::new("later, nobody waits", 0, move |i| set(&nobody, FAR + u64::from(i))),
         Case::new("later, a waiter and a filed entry", 0, move |i| set(&later, FAR + u64::from(i))),

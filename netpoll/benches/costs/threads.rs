@@ -39,7 +39,7 @@ pub(crate) fn report() {
     let slots = [(); 2].map(|()| slot(&poller));
     let lines = Arc::new([PrivateLine::new(), PrivateLine::new()]);
     let on_lines = Arc::new(move |thread: usize, i: u32| {
-        black_box(lines[thread].store_and_look(black_box(u64::from(i))));
+        black_box(lines[thread].swap(black_box(u64::from(i))));
     });
     let on_slots = Arc::new(move |thread: usize, i: u32| {
         slots[thread].set_deadline(Directions::READ, black_box(FAR + u64::from(i))).expect("open");
