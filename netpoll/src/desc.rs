@@ -8,7 +8,7 @@
 //! | `info` | owner (open, free), closer, poller (event error) | everybody |
 //! | `read.gate`, `write.gate` | poller, operations, waiters | everybody |
 //! | `read.deadline`, `write.deadline` | whoever sets a deadline; no lock | operations, waiters, the poller |
-//! | `filed` | holder of the wheel lock only | waiters, setters |
+//! | `filed` | holder of the wheel lock only; Release | waiters, setters; Acquire |
 //! | `waiting` | under the descriptor lock | under the descriptor lock |
 //!
 //! # The deadline is the truth
@@ -17,23 +17,33 @@
 //! undone when a deadline moves: an entry that comes due reads the words, and acts on what they
 //! say at that moment. That is why there is no arming sequence here (Go's `rseq`/`wseq`): there
 //! is no second copy of the deadline that could be stale. The entry is needed only while somebody
-//! waits, so moving a deadline with nobody waiting is one store and one look at the gate.
+//! waits, and only at or before the deadline: so one that moves later is a swap and nothing else.
 //!
 //! # Races
 //!
-//! Three parties: a *waiter* announces itself in the gate, reads its deadline, looks at `filed`,
-//! and files an entry if `filed` is later. A *setter* stores the deadline, looks at the gate, and
-//! if somebody waits looks at `filed` and files if that is later. The *poller*, when the entry
-//! comes due, takes `filed` away, looks at the gate, reads the deadline, and files again or wakes.
+//! Three parties meet in the deadline word, each by a read-modify-write: the second of any two
+//! sees what the first one wrote before.
 //!
-//! 1. Waiter and setter meet in the gate (both by read-modify-write): the second of the two sees
-//!    the first. So a deadline set while somebody is about to wait is filed by one of them.
-//! 2. Waiter and poller meet in `filed` (same): either the poller takes the entry after the
-//!    waiter looked, then it sees the announcement; or before, then the waiter finds nothing
-//!    filed and files.
-//! 3. Setter and poller meet in `filed` in the same way: the poller sees the new deadline, or the
-//!    setter finds nothing filed and files.
+//! | | before | in the deadline word | after |
+//! |---|---|---|---|
+//! | a *waiter* | announces itself in the gate | `fetch_or(0)`, AcqRel | looks at `filed`; files if that is later |
+//! | a *setter* | | `swap`, AcqRel | if it went earlier: looks at the gate, and at `filed` if somebody waits; files if that is later, or wakes |
+//! | the *poller* | takes `filed` away | `fetch_or(0)`, AcqRel | looks at the gate, and if somebody waits files again or wakes |
+//! | the next owner | | `swap`, AcqRel | nothing: it keeps the chain of read-modify-writes whole |
+//!
+//! 1. Waiter and setter: the waiter sees the deadline, or the setter sees the announcement. So a
+//!    deadline set while somebody is about to wait is filed by one of them.
+//! 2. Waiter and poller: the poller sees the announcement, or the waiter finds nothing filed.
+//! 3. Setter and poller: the poller sees the deadline, or the setter finds nothing filed.
 //! 4. Closer and waiter meet under the lock: CLOSING is set before the closer takes it.
+//!
+//! A setter that goes later relies on the entry of the deadline before, or on whoever is about to
+//! see to that one: so all of them, once they have seen to a deadline, look at the word again.
+//!
+//! 5. The poller finds a deadline due, and it has moved later when the waiters are to be taken:
+//!    then it files again, as the setter did not.
+//! 6. A setter goes into the past, and another one later, before the first has taken the waiters:
+//!    then the first files, as the second did not.
 //!
 //! A wake-up that turns out to be wrong (the deadline was moved after the poller read it) costs
 //! one turn of the waiter's loop: it looks again and waits again (RG-6).
@@ -110,6 +120,7 @@ impl PollDesc {
         }
     }
 
+    #[inline]
     fn half(&self, direction: Direction) -> &Half {
         match direction {
             Direction::Read => &self.read,
@@ -126,7 +137,13 @@ impl PollDesc {
     /// An entry of the last owner stays in the wheel and in `filed`; the new owner uses it.
     pub(crate) fn reset(&self) {
         for half in [&self.read, &self.write] {
-            half.deadline.store(NEVER, Ordering::Release);
+            mutant!(
+                half.deadline.swap(NEVER, Ordering::AcqRel),
+                "a claim stores the deadline" => {
+                    half.deadline.store(NEVER, Ordering::Release);
+                    NEVER
+                }
+            );
             half.gate.reset();
         }
     }
@@ -135,19 +152,30 @@ impl PollDesc {
         self.half(direction).deadline.load(Ordering::Acquire)
     }
 
-    /// Stores a deadline and returns whether somebody waits in that direction, who then must be
-    /// seen to: see [`wake_expired`](Self::wake_expired) and `filed` (race 1).
+    /// Stores a deadline. Returns whether it went earlier and somebody waits in that direction, who
+    /// then must be seen to: see [`wake_expired`](Self::wake_expired) and `filed` (race 1).
+    #[inline]
     pub(crate) fn set_deadline(&self, direction: Direction, deadline: u64) -> bool {
         let half = self.half(direction);
         half.sets.store(half.sets.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        let store = || half.deadline.store(deadline, Ordering::Release);
+        if half.deadline.load(Ordering::Relaxed) == deadline {
+            return false;
+        }
         mutant!("the setter looks first" => {
-            let seen = half.gate.look().has_waiters();
-            store();
-            return seen;
+            let seen = half.gate.snapshot().has_waiters();
+            return half.deadline.swap(deadline, Ordering::AcqRel) > deadline && seen;
         });
-        store();
-        half.gate.look().has_waiters()
+        let order = mutant!(Ordering::AcqRel, "the setter's swap is relaxed" => Ordering::Relaxed);
+        half.deadline.swap(deadline, order) > deadline && half.gate.snapshot().has_waiters()
+    }
+
+    /// Reads a deadline and meets its setters: for who wrote what they have to see.
+    fn meet(&self, direction: Direction) -> u64 {
+        let deadline = &self.half(direction).deadline;
+        mutant!(
+            deadline.fetch_or(0, Ordering::AcqRel),
+            "waiter and poller only load the deadline" => deadline.load(Ordering::Acquire)
+        )
     }
 
     pub(crate) fn deadline_sets(&self) -> u64 {
@@ -161,11 +189,19 @@ impl PollDesc {
         direction: Direction,
         has_passed: impl Fn(u64) -> bool,
     ) -> Result<(), PollError> {
+        self.check_at(self.deadline(direction), direction, has_passed)
+    }
+
+    fn check_at(
+        &self,
+        deadline: u64,
+        direction: Direction,
+        has_passed: impl Fn(u64) -> bool,
+    ) -> Result<(), PollError> {
         let info = self.info.load();
         if info.is_closing() {
             return Err(PollError::Closing);
         }
-        let deadline = self.deadline(direction);
         if deadline != NEVER && has_passed(deadline) {
             return Err(PollError::Timeout);
         }
@@ -205,7 +241,7 @@ impl PollDesc {
         });
         let outcome = if seen.is_ready() {
             Wait::Ready
-        } else if let Err(error) = self.check(direction, has_passed) {
+        } else if let Err(error) = self.check_at(self.meet(direction), direction, has_passed) {
             Wait::Failed(error)
         } else {
             Wait::Queued
@@ -302,26 +338,25 @@ impl PollDesc {
         self.gate(direction).retire();
     }
 
-    /// When the slot's entry comes due, for who just announced a waiter or stored a deadline.
-    ///
-    /// A read-modify-write: it orders itself against [`unfile`](Self::unfile) (races 2 and 3).
+    /// When the slot's entry comes due, for who has met the poller in the deadline word.
     pub(crate) fn filed(&self) -> u64 {
-        self.filed.fetch_or(0, Ordering::AcqRel)
+        self.filed.load(Ordering::Acquire)
     }
 
     /// The slot's entry is now due at `when`. Only under the wheel lock.
     pub(crate) fn file(&self, when: u64) {
-        self.filed.swap(when, Ordering::AcqRel);
+        self.filed.store(when, Ordering::Release);
     }
 
     /// The slot's entry has come due. Only under the wheel lock, and before the words are read.
     pub(crate) fn unfile(&self) {
-        self.filed.swap(NEVER, Ordering::AcqRel);
+        self.filed.store(NEVER, Ordering::Release);
     }
 
-    /// The deadline of `direction` if anybody waits there, else `NEVER`.
+    /// The deadline of `direction` if anybody waits there, else `NEVER`. For the poller.
     pub(crate) fn awaited(&self, direction: Direction) -> u64 {
-        if self.gate(direction).look().has_waiters() { self.deadline(direction) } else { NEVER }
+        let deadline = self.meet(direction);
+        if self.gate(direction).snapshot().has_waiters() { deadline } else { NEVER }
     }
 
     /// What an operation about to try its system call needs to know.

@@ -32,18 +32,14 @@
 //! |---|---|---|---|---|
 //! | G1 | set READY, tick + 1, maybe STICKY | the poller, no lock | CAS loop, AcqRel | G3 |
 //! | G2 | clear READY and STICKY if no tick since | an operation, no lock | CAS loop, AcqRel | G1 |
-//! | G3 | set WAITERS | a waiter, under the descriptor lock | `fetch_or`, AcqRel | G1, G5 |
+//! | G3 | set WAITERS | a waiter, under the descriptor lock | `fetch_or`, AcqRel | G1 |
 //! | G4 | clear WAITERS | whoever empties the queue, under the lock | `fetch_and`, AcqRel | |
-//! | G5 | look | who moved a deadline, or offers one | `fetch_or(0)`, AcqRel | G3 |
-//! | G6 | snapshot | an operation about to try its system call | load, Acquire | G1 |
+//! | G5 | snapshot | an operation about to try its system call; who met a waiter elsewhere | load, Acquire | G1 |
 //!
 //! G1 and G3 are read-modify-writes of one word: whichever comes second sees the first, so either
 //! the waiter finds READY or the poller finds WAITERS (and then takes the lock, and finds the
-//! queue). G3 and G5 do the same for what the two sides keep elsewhere: a setter stores its
-//! deadline and then looks, a waiter announces itself and then reads the deadline; the second of
-//! the two sees what the first one wrote, through the word's release sequence. No sequentially
-//! consistent access is needed, and loom and ThreadSanitizer follow the argument (GO-SEMANTICS
-//! RG-7, RX-1, RX-3).
+//! queue). No sequentially consistent access is needed, and loom and ThreadSanitizer follow the
+//! argument (GO-SEMANTICS RG-7, RX-1, RX-3).
 
 use crate::mutant::mutant;
 use crate::sync::{AtomicU32, Ordering};
@@ -113,17 +109,10 @@ impl Gate {
         self.0.fetch_and(!STICKY, Ordering::AcqRel);
     }
 
-    /// G6: what an operation needs to know before its system call.
+    /// G5: what an operation needs to know before its system call.
+    #[inline]
     pub(crate) fn snapshot(&self) -> Readiness {
         Readiness(self.0.load(Ordering::Acquire))
-    }
-
-    /// G5: what whoever changed a deadline needs to know.
-    pub(crate) fn look(&self) -> Readiness {
-        mutant!(
-            Readiness(self.0.fetch_or(0, Ordering::AcqRel)),
-            "G5 is a load" => self.snapshot()
-        )
     }
 
     /// G1: an event. Returns what was there before.
@@ -145,8 +134,7 @@ impl Gate {
 
     /// G3: announces a waiter. Returns what was there before.
     pub(crate) fn announce(&self) -> Readiness {
-        let order = mutant!(Ordering::AcqRel, "G3 is relaxed" => Ordering::Relaxed);
-        Readiness(self.0.fetch_or(WAITERS, order))
+        Readiness(self.0.fetch_or(WAITERS, Ordering::AcqRel))
     }
 
     /// G4: the queue is empty.

@@ -61,6 +61,7 @@ impl PollInfo {
     }
 
     /// I5.
+    #[inline]
     pub(crate) fn load(&self) -> Info {
         Info(self.0.load(Ordering::Acquire))
     }

@@ -269,8 +269,16 @@ impl Shared {
         let mut due = Due::new();
         turn.more = self.timers.advance(now, slots, &mut due, &self.counters);
         for (index, direction) in due {
-            if slots.get(index).is_some_and(|desc| desc.wake_expired(direction, now, ready)) {
+            let Some(desc) = slots.get(index) else { continue };
+            if desc.wake_expired(direction, now, ready) {
                 turn.expired += 1;
+                continue;
+            }
+            mutant!("the poller forgets a deadline that has moved" => continue);
+            let deadline = desc.awaited(direction);
+            if deadline < desc.filed() {
+                // Nobody sleeps who would have to be woken.
+                self.timers.file(index, desc, deadline, &self.counters);
             }
         }
     }

@@ -1,10 +1,11 @@
 //! Deadlines: setters and waiters against the poller that takes entries out of the wheel.
 
 use super::harness::{Kernel, block_on, check, drive};
-use crate::{Descriptor, Direction, Directions, PollError, Poller};
+use crate::{Descriptor, Direction, Directions, PollError, Poller, Ready};
 use loom::thread;
 use std::sync::Arc;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 
 const READ: Direction = Direction::Read;
 
@@ -42,8 +43,8 @@ fn await_timeout(kernel: &Kernel, poller: Poller, descriptor: &Descriptor, not_b
 #[test]
 fn deadline_meets_wait() {
     const MUTANTS: &[&str] = &[
-        "G5 is a load",
-        "G3 is relaxed",
+        "waiter and poller only load the deadline",
+        "the setter's swap is relaxed",
         "the setter looks first",
         "the waiter files what it knew before",
     ];
@@ -73,7 +74,11 @@ fn wait_meets_a_due_entry() {
 /// (race 3).
 #[test]
 fn move_meets_a_due_entry() {
-    const MUTANTS: &[&str] = &["the poller takes the entry last", "G5 is a load"];
+    const MUTANTS: &[&str] = &[
+        "the poller takes the entry last",
+        "waiter and poller only load the deadline",
+        "the setter's swap is relaxed",
+    ];
     check("RACE 4; DL-13", 2, MUTANTS, || {
         let (kernel, poller) = Kernel::new(7 * TICK);
         let descriptor = timer(&poller);
@@ -89,7 +94,7 @@ fn move_meets_a_due_entry() {
 /// An extension while the deadline comes due. The wait goes on or ends in time.
 #[test]
 fn extension_meets_expiry() {
-    check("RACE 4, 5; RG-6", 2, &["the poller takes the entry last"], || {
+    check("RACE 4, 5; RG-6", 2, &["the poller forgets a deadline that has moved"], || {
         let (kernel, poller) = Kernel::new(7 * TICK);
         let descriptor = timer(&poller);
         descriptor.set_deadline(Directions::READ, 5 * TICK).unwrap();
@@ -97,6 +102,41 @@ fn extension_meets_expiry() {
         await_timeout(&kernel, poller, &descriptor, 5 * TICK);
         setter.join().unwrap();
     });
+}
+
+/// Two deadlines are set at once, one of them in the past (race 6). The last one holds.
+#[test]
+fn setters_meet() {
+    check("RACE 3; DL-13", 3, &["a setter forgets who came after"], || {
+        let (kernel, poller) = Kernel::new(7 * TICK);
+        let descriptor = timer(&poller);
+        let woken = Arc::new(Flag::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        descriptor.set_deadline(Directions::READ, 9 * TICK).unwrap();
+        let mut waiter = descriptor.waiter(READ);
+        assert!(waiter.poll(&waker).is_pending());
+        kernel.set_clock(5 * TICK);
+        let setters = [4 * TICK, 7 * TICK].map(|when| move_deadline(&descriptor, when));
+        for setter in setters {
+            setter.join().unwrap();
+        }
+        // A waiter that looks again files its deadline, so it looks only if it was woken.
+        let mut ready = Ready::new();
+        while !woken.0.swap(false, Ordering::Relaxed) || waiter.poll(&waker).is_pending() {
+            poller.claim().unwrap().poll(None, &mut ready).unwrap();
+            ready.wake_all();
+        }
+    });
+}
+
+/// A waker for a model in which only one thread is left that could mind.
+#[derive(Default)]
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A deadline that is moved earlier while the poller goes to sleep.

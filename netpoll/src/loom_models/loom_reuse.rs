@@ -91,7 +91,8 @@ fn event_meets_reuse() {
 /// early, and the next owner's deadline is not lost with it.
 #[test]
 fn due_entry_meets_reuse() {
-    check("RACE 9, 13", 2, &["the poller takes the entry last"], || {
+    const MUTANTS: &[&str] = &["the poller takes the entry last", "a claim stores the deadline"];
+    check("RACE 9, 13", 2, MUTANTS, || {
         let (kernel, poller) = Kernel::new(7 * TICK);
         let descriptor = open(&poller);
         descriptor.clear(READ, descriptor.readiness(READ));

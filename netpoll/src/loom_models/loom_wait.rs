@@ -38,7 +38,11 @@ fn event_meets_wait() {
 /// A deadline that is moved into the past ends the wait.
 #[test]
 fn past_deadline_meets_wait() {
-    const MUTANTS: &[&str] = &["G5 is a load", "G3 is relaxed", "the setter looks first"];
+    const MUTANTS: &[&str] = &[
+        "waiter and poller only load the deadline",
+        "the setter's swap is relaxed",
+        "the setter looks first",
+    ];
     check("RACE 2, 3; RG-7, DL-12", 3, MUTANTS, || {
         let desc = open_desc();
         let setter = thread::spawn({

@@ -335,8 +335,8 @@ impl Model {
 
     // === deadlines ===
 
-    /// A deadline in the past releases the waiters at once (DL-12), one in the future is looked at
-    /// by the poller; nobody waiting, or the same or a later one: nothing to do (DL-8, DL-13).
+    /// A deadline that goes earlier releases the waiters at once if it has passed (DL-12), and is
+    /// filed otherwise. For one that does not, the entry of the one before is early enough.
     pub(crate) fn set_deadline(
         &mut self,
         slot: usize,
@@ -350,8 +350,9 @@ impl Model {
             self.counts.deadlines_set += 1;
             let now = self.now;
             let half = self.half(slot, direction);
-            half.deadline = when;
-            if half.queue.is_empty() {
+            let before = core::mem::replace(&mut half.deadline, when);
+            if half.queue.is_empty() || when >= before {
+                // Nobody minds, or the entry of the deadline before is early enough.
             } else if when <= now {
                 self.counts.expired += 1;
                 self.release_all(slot, direction);
