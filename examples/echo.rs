@@ -39,6 +39,8 @@ struct Args {
 #[derive(Clone, Copy, ValueEnum)]
 enum Mode {
     Tasks,
+    /// Tasks, with a poller and a listener for each worker.
+    Shards,
     Threads,
 }
 
@@ -67,37 +69,45 @@ fn main() -> ExitCode {
 
 fn serve(args: &Args) -> io::Result<()> {
     let timeout = (!args.no_deadline).then_some(Duration::from_millis(args.deadline_ms));
-    let runtime = match args.mode {
-        Mode::Threads => None,
-        Mode::Tasks => {
-            let builder = Runtime::builder();
-            Some(match args.workers {
-                Some(workers) => builder.workers(workers).build()?,
-                None => builder.build()?,
-            })
-        }
+    let builder = match args.workers {
+        Some(workers) => Runtime::builder().workers(workers),
+        None => Runtime::builder(),
     };
-    let bind = || {
-        TcpListener::bind(("127.0.0.1", args.port))
-            .map_err(|e| io::Error::new(e.kind(), format!("port {}: {e}", args.port)))
+    let runtimes = match args.mode {
+        Mode::Threads => Vec::new(),
+        Mode::Tasks => vec![builder.build()?],
+        Mode::Shards => builder.shards()?,
+    };
+    let bind = |port| {
+        let bound = match args.mode {
+            Mode::Shards => TcpListener::bind_reuse_port(("127.0.0.1", port)),
+            _ => TcpListener::bind(("127.0.0.1", port)),
+        };
+        bound.map_err(|e| io::Error::new(e.kind(), format!("port {port}: {e}")))
     };
     // Inside of the runtime, so that its workers drive the listener.
-    let listener = match &runtime {
-        Some(runtime) => runtime.block_on(async { bind() })?,
-        None => bind()?,
+    let first = match runtimes.first() {
+        Some(runtime) => runtime.block_on(async { bind(args.port) })?,
+        None => bind(args.port)?,
     };
-    let listener = Arc::new(listener);
+    let address = first.local_addr()?;
+    let mut listeners = vec![Arc::new(first)];
+    for runtime in runtimes.iter().skip(1) {
+        listeners.push(Arc::new(runtime.block_on(async { bind(address.port()) })?));
+    }
     // Before the first line of output: who has read it may send a signal.
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    writeln!(io::stdout(), "listening {}", listener.local_addr()?)?;
+    writeln!(io::stdout(), "listening {address}")?;
 
-    let accepting = Arc::clone(&listener);
-    match &runtime {
-        Some(runtime) => drop(runtime.spawn(accept_tasks(accepting, timeout))),
-        None => drop(thread::spawn(move || accept_threads(&accepting, timeout))),
+    if let Mode::Threads = args.mode {
+        let listener = Arc::clone(&listeners[0]);
+        drop(thread::spawn(move || accept_threads(&listener, timeout)));
+    }
+    for (runtime, listener) in runtimes.iter().zip(&listeners) {
+        drop(runtime.spawn(accept_tasks(Arc::clone(listener), timeout)));
     }
     signals.forever().next();
-    listener.close()
+    listeners.iter().try_for_each(|listener| listener.close())
 }
 
 async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {

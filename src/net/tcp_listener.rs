@@ -41,17 +41,38 @@ impl TcpListener {
     ///
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        super::tcp_stream::first(address, |address| {
-            let socket = Socket::new(
-                Domain::for_address(address),
-                Type::STREAM.nonblocking(),
-                Some(Protocol::TCP),
-            )?;
-            socket.set_reuse_address(true)?;
-            socket.bind(&address.into())?;
-            socket.listen(accept::BACKLOG)?;
-            Ok(Self { fd: Fd::new(socket.into())? })
-        })
+        super::tcp_stream::first(address, |address| Self::listen(address, false))
+    }
+
+    /// [`bind`](Self::bind) that lets further listeners have the same port (`SO_REUSEPORT`), if
+    /// all of them are bound so by the same user; the kernel spreads connections over them.
+    ///
+    /// For one listener in each of the [shards](crate::rt::Builder::shards) of a server.
+    ///
+    /// ```
+    /// use netwheel::net::TcpListener;
+    ///
+    /// let first = TcpListener::bind_reuse_port("127.0.0.1:0")?;
+    /// let second = TcpListener::bind_reuse_port(first.local_addr()?)?;
+    /// assert_eq!(first.local_addr()?, second.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_reuse_port(address: impl ToSocketAddrs) -> io::Result<Self> {
+        super::tcp_stream::first(address, |address| Self::listen(address, true))
+    }
+
+    fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<Self> {
+        let kind = Type::STREAM.nonblocking();
+        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(reuse_port)?;
+        socket.bind(&address.into())?;
+        socket.listen(accept::BACKLOG)?;
+        Ok(Self { fd: Fd::new(socket.into())? })
     }
 
     /// Waits for a connection and takes it; blocks the thread.

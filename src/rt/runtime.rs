@@ -83,6 +83,36 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// Starts the workers as so many runtimes with one worker and one poller each.
+    ///
+    /// Workers of one runtime share a poller and help each other out: one that computes for long
+    /// delays nobody but its own task. Shards share nothing, so they have nothing to wait for, and
+    /// nobody to help: for servers whose tasks are short and many, on many processors, with one
+    /// listener each ([`bind_reuse_port`](crate::net::TcpListener::bind_reuse_port)).
+    ///
+    /// ```
+    /// use netwheel::{net::TcpListener, rt::Runtime};
+    ///
+    /// let shards = Runtime::builder().workers(2).shards()?;
+    /// let first = shards[0].block_on(async { TcpListener::bind_reuse_port("127.0.0.1:0") })?;
+    /// let address = first.local_addr()?;
+    /// let second = shards[1].block_on(async { TcpListener::bind_reuse_port(address) })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn shards(self) -> io::Result<Vec<Runtime>> {
+        let shard = |index| {
+            let name = format!("{}-{index}", self.name);
+            Self { workers: 1, name }.build()
+        };
+        (0..self.workers).map(shard).collect()
+    }
+}
+
 impl Runtime {
     /// A runtime with one worker for each processor that the process may use.
     ///
