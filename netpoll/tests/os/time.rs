@@ -126,6 +126,22 @@ fn a_wake_up_before_the_wait_ends_it_and_a_look_leaves_it_br_1_br_5() {
 }
 
 #[test]
+fn a_full_counter_is_a_wake_up_too_br_6() {
+    let poller = Poller::new().unwrap();
+    let full = u64::MAX - 1;
+    // Of the poller's files the eventfd alone can be written to.
+    let written = (0..20_000).filter(|&fd| poller.is_poll_descriptor(fd)).filter(|&fd| {
+        // SAFETY: eight bytes are read from `full`.
+        unsafe { libc::write(fd, (&raw const full).cast(), 8) == 8 }
+    });
+    assert_eq!(written.count(), 1);
+    // It must neither block nor be forgotten.
+    poller.wake();
+    assert!(poll(&poller, Some(LONG)).woken);
+    assert!(!look(&poller).woken);
+}
+
+#[test]
 fn wake_ups_of_other_threads_are_not_lost_br_3() {
     let poller = Poller::new().unwrap();
     let rounds = 2_000;

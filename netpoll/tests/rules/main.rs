@@ -10,4 +10,5 @@ mod polling;
 mod readiness;
 mod simulation;
 mod support;
+mod table;
 mod wakeups;

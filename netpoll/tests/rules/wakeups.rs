@@ -2,7 +2,7 @@
 
 use crate::support::{MS, SECOND, TICK, World};
 use netwheel_netpoll::sim::Sim;
-use netwheel_netpoll::{Directions, Ready};
+use netwheel_netpoll::{Directions, Event, Ready, Token};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -39,6 +39,19 @@ fn a_thousand_wake_ups_are_one_system_call_br_2() {
     assert_eq!((stats.breaks_sent, stats.breaks_coalesced), (1, 999));
     world.poller.wake();
     assert_eq!(world.sim.wakes(), 2, "the next one counts again");
+}
+
+#[test]
+fn a_token_that_is_half_the_wake_ups_is_none_pd_9() {
+    let world = World::new();
+    let wake = Token::WAKE.to_bits();
+    for bits in [wake << 32, wake >> 32, wake - 1, wake & !(1 << 63)] {
+        let (token, ready) = (Token::from_bits(bits), Directions::READ);
+        world.sim.report(Event { token, ready, sticky: Directions::NONE, error_only: false });
+        let turn = world.look();
+        assert_eq!((turn.woken, turn.events), (false, 0), "{bits:#x}");
+    }
+    assert_eq!(world.stats().stale, 4);
 }
 
 #[test]
