@@ -2,7 +2,8 @@
 
 use super::{D, ROUNDS, med, show};
 use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt::{self, Runtime, Sleep};
+use netwheel::rt::{self, Runtime};
+use netwheel::time::{self, Sleep};
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::io::Read;
@@ -16,7 +17,7 @@ type Case = (&'static str, fn(&TcpStream, usize));
 const STEP: Duration = Duration::from_micros(1);
 
 /// As in the Go program, with the clock read and without.
-const CASES: [Case; 9] = [
+const CASES: [Case; 10] = [
     ("set_read_deadline(30s)", |c, n| {
         for _ in 0..n {
             c.set_read_deadline(D).unwrap();
@@ -34,6 +35,11 @@ const CASES: [Case; 9] = [
         let at = Instant::now() + D;
         for _ in 0..n {
             c.set_read_deadline(black_box(at)).unwrap();
+        }
+    }),
+    ("set_read_deadline(time::recent() + 30s)", |c, n| {
+        for _ in 0..n {
+            c.set_read_deadline(time::recent() + D).unwrap();
         }
     }),
     ("set_read_deadline(set, then clear): per call", |c, n| {
@@ -99,7 +105,7 @@ fn pair() -> (Arc<TcpStream>, TcpStream) {
 fn others(count: usize) -> Vec<Sleep> {
     let mut cx = Context::from_waker(Waker::noop());
     let mut timers: Vec<Sleep> =
-        (0..count as u64).map(|i| rt::sleep(D + Duration::from_millis(3 * i)).unwrap()).collect();
+        (0..count as u64).map(|i| time::sleep(D + Duration::from_millis(3 * i))).collect();
     for timer in &mut timers {
         assert_eq!(Pin::new(timer).poll(&mut cx), Poll::Pending);
     }
@@ -183,7 +189,7 @@ fn tasks(n: usize, live: usize) {
             a.close().unwrap();
             assert!(netwheel::is_closed(&reader.await.unwrap()));
 
-            let mut sleep = rt::sleep(4 * D).unwrap();
+            let mut sleep = time::sleep(4 * D);
             register(&mut sleep).await;
             timed("Sleep::reset(30s), registered", &mut || {
                 for _ in 0..n {
