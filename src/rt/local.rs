@@ -9,10 +9,10 @@
 //! poller's wake-up is sticky, so it is not lost between the last look and the wait.
 
 use super::join::JoinHandle;
+use super::recent::LoopClock;
 use super::runtime::catch;
 use crate::budget;
 use crate::reactor::Reactor;
-use crate::time::LoopClock;
 use async_task::Runnable;
 use crossbeam_deque::{Injector, Steal};
 use netwheel_netpoll::Ready;

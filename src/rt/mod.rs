@@ -10,12 +10,14 @@
 
 mod join;
 mod local;
+mod recent;
 mod runtime;
 mod worker;
 
 pub use crate::time::{Sleep, interval, sleep, sleep_until, timeout};
 pub use join::{JoinError, JoinHandle};
 pub use local::{run_local, spawn_local};
+pub use recent::recent;
 pub use runtime::{Builder, Runtime, spawn};
 pub(crate) use worker::Blocked;
 

@@ -12,9 +12,9 @@
 //! queues it and then looks at `idle`. Both touch `idle` by read-modify-write, so the second of
 //! them sees what the first did before (SC-6).
 
+use super::recent::LoopClock;
 use crate::budget;
 use crate::reactor::Reactor;
-use crate::time::LoopClock;
 use async_task::{Runnable, ScheduleInfo};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Queue};
 use netwheel_netpoll::{PollSlot, Ready};

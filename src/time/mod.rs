@@ -4,13 +4,9 @@
 //! without a file.
 
 mod interval;
-mod recent;
 mod sleep;
 mod timeout;
 
 pub use interval::{Interval, interval};
-#[cfg(feature = "rt")]
-pub(crate) use recent::LoopClock;
-pub use recent::recent;
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, timeout};

@@ -37,9 +37,9 @@ const CASES: [Case; 10] = [
             c.set_read_deadline(black_box(at)).unwrap();
         }
     }),
-    ("set_read_deadline(time::recent() + 30s)", |c, n| {
+    ("set_read_deadline(rt::recent() + 30s)", |c, n| {
         for _ in 0..n {
-            c.set_read_deadline(time::recent() + D).unwrap();
+            c.set_read_deadline(rt::recent() + D).unwrap();
         }
     }),
     ("set_read_deadline(set, then clear): per call", |c, n| {

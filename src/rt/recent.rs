@@ -23,10 +23,10 @@ thread_local! {
 /// deadline of so much from then on comes earlier by that; its instant is kept as exactly as any.
 ///
 /// ```
-/// use netwheel::time;
+/// use netwheel::rt;
 /// use std::time::{Duration, Instant};
 ///
-/// let deadline = time::recent() + Duration::from_secs(30);
+/// let deadline = rt::recent() + Duration::from_secs(30);
 /// assert!(deadline <= Instant::now() + Duration::from_secs(30));
 /// ```
 #[must_use]
@@ -43,23 +43,20 @@ pub fn recent() -> Instant {
 }
 
 /// A worker's say in what [`recent`] is.
-#[cfg(feature = "rt")]
-pub(crate) struct LoopClock(());
+pub(super) struct LoopClock(());
 
-#[cfg(feature = "rt")]
 impl LoopClock {
-    pub(crate) fn start() -> Self {
+    pub(super) fn start() -> Self {
         TURN.set(Turn::Unread);
         Self(())
     }
 
     /// A turn begins.
-    pub(crate) fn turn(&self) {
+    pub(super) fn turn(&self) {
         TURN.set(Turn::Unread);
     }
 }
 
-#[cfg(feature = "rt")]
 impl Drop for LoopClock {
     fn drop(&mut self) {
         TURN.set(Turn::None);
