@@ -54,12 +54,15 @@ impl Bitmap {
     /// The first bit that is set from `from` on, round the end if need be.
     #[inline]
     pub(crate) fn next(&self, from: u32) -> Option<u32> {
+        if self.top == 0 {
+            return None;
+        }
         let word = from / 64;
         let near = self.words[word as usize] & from_bit(from);
         if near != 0 {
             return Some(word * 64 + near.trailing_zeros());
         }
-        self.next_word(word).or_else(|| self.first())
+        Some(self.next_word(word).unwrap_or_else(|| self.first_under(self.top.trailing_zeros())))
     }
 
     /// The first bit set in a word after `word`.
@@ -71,10 +74,6 @@ impl Bitmap {
         }
         let far = self.top & after_bit(block);
         (far != 0).then(|| self.first_under(far.trailing_zeros()))
-    }
-
-    fn first(&self) -> Option<u32> {
-        (self.top != 0).then(|| self.first_under(self.top.trailing_zeros()))
     }
 
     fn first_under(&self, block: u32) -> u32 {

@@ -13,9 +13,9 @@ pub(crate) const UPPER_SLOTS_BITS: u32 = 8;
 pub(crate) const UPPER_SLOTS: u32 = 1 << UPPER_SLOTS_BITS;
 /// A slot is so much narrower than the level below spans: sixteen times. The wider the slot the
 /// later it can be broken down before it is due, and the more must be moved at once.
-pub(crate) const SLACK_BITS: u32 = 4;
+const SLACK_BITS: u32 = 4;
 /// A level spans so much more than the one below.
-const STEP_BITS: u32 = UPPER_SLOTS_BITS - SLACK_BITS;
+pub(crate) const STEP_BITS: u32 = UPPER_SLOTS_BITS - SLACK_BITS;
 
 const LEVEL0_BITS_MIN: u32 = 8;
 /// Three layers of 64 bits find any slot of this many in three steps.

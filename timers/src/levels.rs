@@ -24,7 +24,7 @@
 use crate::NEVER;
 use crate::blocks::HOLE;
 use crate::entries::{Entries, Filed, Place};
-use crate::geometry::{Geometry, LEVELS_MAX};
+use crate::geometry::{Geometry, LEVELS_MAX, STEP_BITS};
 use crate::slots::{Content, Slots};
 
 #[derive(Debug)]
@@ -34,8 +34,10 @@ pub(crate) struct Levels {
     /// Every tick before this one is over. Things may still be filed at this one.
     pub(crate) elapsed: u64,
     horizons: [u64; LEVELS_MAX],
-    /// Whether some horizon could move on if a slot were broken down.
-    behind: bool,
+    /// `elapsed` when the horizons were last looked at.
+    raised: u64,
+    /// The levels below this one may have a horizon that could move on; the others don't.
+    behind: u32,
 }
 
 impl Levels {
@@ -45,7 +47,8 @@ impl Levels {
             slots: Slots::new(geometry),
             elapsed: 0,
             horizons: [0; LEVELS_MAX],
-            behind: false,
+            raised: 0,
+            behind: geometry.top(),
         };
         for horizon in &mut levels.horizons[geometry.top() as usize..] {
             *horizon = u64::MAX;
@@ -102,17 +105,39 @@ impl Levels {
         }
     }
 
-    /// Moves all horizons on as far as that takes no timer anywhere.
-    pub(crate) fn raise(&mut self) {
-        for level in (0..self.geometry.top()).rev() {
-            let mut horizon = self.limit(level).min(self.horizon(level + 1));
-            if horizon > self.horizon(level) {
-                if let Some(start) = self.slots.first_start(level + 1, self.elapsed) {
-                    horizon = horizon.min(start).max(self.horizon(level));
-                }
-                self.horizons[level as usize] = horizon;
+    /// Moves all horizons on as far as that takes no timer anywhere. Returns the lowest level whose
+    /// horizon is kept back by a slot that there is room to break down.
+    fn raise(&mut self) -> Option<u32> {
+        let levels = self.behind.max(self.levels_moved());
+        self.raised = self.elapsed;
+        self.behind = 0;
+        let mut lowest = None;
+        for level in (0..levels).rev() {
+            let room = self.limit(level).min(self.horizon(level + 1));
+            if room <= self.horizon(level) {
+                continue;
+            }
+            let slot = self.slots.first_start(level + 1, self.elapsed);
+            let horizon = slot.map_or(room, |start| room.min(start));
+            self.horizons[level as usize] = horizon;
+            if horizon < room {
+                self.behind = self.behind.max(level + 1);
+                lowest = Some(level);
             }
         }
+        lowest
+    }
+
+    /// The levels below this one have a new limit, as `elapsed` has moved into another slot of the
+    /// level above them.
+    #[inline]
+    fn levels_moved(&self) -> u32 {
+        let moved = self.elapsed ^ self.raised;
+        if moved >> self.geometry.slot_bits(1) == 0 {
+            return 0;
+        }
+        let level = 1 + ((moved.ilog2() - self.geometry.slot_bits(1)) / STEP_BITS);
+        level.min(self.geometry.top())
     }
 
     /// Breaks down the slot that keeps the horizon of `level` from moving, as far as `budget` goes.
@@ -171,32 +196,17 @@ impl Levels {
         true
     }
 
-    /// The lowest level whose horizon is kept back by a slot that could be broken down.
-    fn lowest_behind(&self) -> Option<u32> {
-        (0..self.geometry.top())
-            .find(|&level| self.horizon(level) < self.limit(level).min(self.horizon(level + 1)))
-    }
-
     /// Uses the slack: breaks down what there is room for, long before it is due. Returns whether
     /// anything was.
     #[inline]
     pub(crate) fn relax(&mut self, entries: &mut Entries, budget: &mut usize) -> bool {
-        if !self.behind && self.horizon(0) >= self.limit(0) {
-            return false;
-        }
-        self.relax_now(entries, budget)
+        (self.behind > 0 || self.levels_moved() > 0) && self.relax_now(entries, budget)
     }
 
     fn relax_now(&mut self, entries: &mut Entries, budget: &mut usize) -> bool {
         let before = *budget;
-        loop {
-            self.raise();
-            let Some(level) = self.lowest_behind() else {
-                self.behind = false;
-                break;
-            };
+        while let Some(level) = self.raise() {
             if !self.break_down(entries, level, budget) {
-                self.behind = true;
                 break;
             }
         }
@@ -212,30 +222,43 @@ impl Levels {
         target: u64,
         budget: &mut usize,
     ) -> bool {
-        let next = self.first_upper().unwrap_or(u64::MAX);
-        // What is at level 0 beyond its horizon has come from a slot that begins there.
-        let next = if self.slots.is_level0_empty() { next } else { self.horizon(0) };
-        self.elapsed = self.elapsed.max(target.min(next - 1));
-        self.raise();
-        if self.horizon(0) > target {
-            return true;
+        if !self.slots.is_level0_empty() {
+            // That is beyond the horizon, and has come from a slot that begins there.
+            self.elapsed = self.elapsed.max(self.horizon(0) - 1);
+        } else {
+            match self.first_upper().filter(|&(_, start)| start <= target) {
+                None => self.elapsed = target,
+                Some((level, start)) => {
+                    self.elapsed = self.elapsed.max(start - 1);
+                    let slot = self.geometry.slot_of(level, start);
+                    if let (Content::One(index), 1..) = (self.slots.content(slot), *budget) {
+                        // Out of the way of the horizons, it may go down several levels at once.
+                        *budget -= 1;
+                        self.slots.vacate(slot);
+                        self.raise();
+                        self.file_by_deadline(entries, index);
+                        return true;
+                    }
+                }
+            }
         }
-        match self.lowest_behind() {
-            Some(level) => self.break_down(entries, level, budget),
-            None => true,
+        match self.raise() {
+            Some(level) if self.horizon(0) <= target => self.break_down(entries, level, budget),
+            _ => true,
         }
     }
 
-    /// Where the first occupied slot of the upper levels begins.
-    fn first_upper(&self) -> Option<u64> {
+    /// The level and the start of the first occupied slot of the upper levels.
+    fn first_upper(&self) -> Option<(u32, u64)> {
         let mut levels = self.slots.occupied_levels();
-        let mut first = None;
+        let mut first: Option<(u32, u64)> = None;
         while levels != 0 {
-            let start = self.slots.first_start(levels.trailing_zeros(), self.elapsed);
-            first = match (first, start) {
-                (Some(a), Some(b)) => Some(if a < b { a } else { b }),
-                (one, other) => one.or(other),
-            };
+            let level = levels.trailing_zeros();
+            if let Some(start) = self.slots.first_start(level, self.elapsed)
+                && first.is_none_or(|(_, earliest)| start < earliest)
+            {
+                first = Some((level, start));
+            }
             levels &= levels - 1;
         }
         first

@@ -6,7 +6,7 @@
 use crate::bitmap::{Bitmap, SmallBitmap};
 use crate::blocks::{Blocks, HOLE, ITEMS, Removed};
 use crate::entries::{Entries, Filed, Place};
-use crate::geometry::{Geometry, LEVELS_MAX, UPPER_SLOTS, UPPER_SLOTS_BITS};
+use crate::geometry::{Geometry, LEVELS_MAX, UPPER_SLOTS};
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -207,8 +207,9 @@ impl Slots {
     /// The first tick at which something is filed at level 0, from `elapsed` on.
     #[inline]
     pub(crate) fn first_tick(&self, elapsed: u64) -> Option<u64> {
-        let slot = self.occupied.next(self.geometry.slot_of(0, elapsed))?;
-        Some(self.geometry.start_of(slot, elapsed))
+        let from = self.geometry.slot_of(0, elapsed);
+        let ahead = self.occupied.next(from)?.wrapping_sub(from);
+        Some(elapsed + u64::from(ahead & (self.geometry.level0_slots() - 1)))
     }
 
     /// The upper levels with an occupied slot: bit 1 is level 1.
@@ -223,10 +224,11 @@ impl Slots {
         if self.levels & 1 << level == 0 {
             return None;
         }
-        let from = self.within(self.geometry.slot_of(level, elapsed));
-        let within = self.occupied_upper[level as usize - 1].next(from)?;
-        let base = self.geometry.level0_slots() + ((level - 1) << UPPER_SLOTS_BITS);
-        Some(self.geometry.start_of(base + within, elapsed))
+        let bits = self.geometry.slot_bits(level);
+        let base = elapsed >> bits;
+        let from = base as u32 % UPPER_SLOTS;
+        let ahead = self.occupied_upper[level as usize - 1].next(from)?.wrapping_sub(from);
+        Some((base + u64::from(ahead % UPPER_SLOTS)) << bits)
     }
 
     /// Files everything anew, in the same order, in as few blocks as it takes, and gives back the

@@ -1,6 +1,6 @@
 //! Moving time on: [`Wheel::advance`], and what it reports.
 
-use crate::blocks::HOLE;
+use crate::blocks::{HOLE, ITEMS};
 use crate::next::Known;
 use crate::slots::Content;
 use crate::{Key, NEVER, Wheel};
@@ -168,6 +168,7 @@ impl<T> Wheel<T> {
                     let block = self.levels.slots.blocks().next(tail);
                     let items = *self.levels.slots.blocks().items(block);
                     let deadlines = self.levels.slots.deadlines(&self.entries, block);
+                    self.touch(&items);
                     for item in self.levels.slots.blocks().range(block) {
                         let index = items[item];
                         if index == HOLE {
@@ -185,6 +186,15 @@ impl<T> Wheel<T> {
             }
         }
     }
+    /// Asks for the values of a block before the first is needed, so that the cache misses overlap.
+    #[inline]
+    fn touch(&self, items: &[u32; ITEMS]) {
+        let present = items.iter().filter(|&&index| {
+            self.values.get(index as usize).is_some_and(Option::is_some)
+        });
+        core::hint::black_box(present.count());
+    }
+
     /// What becomes of a timer in the slot of `tick`. It is still there if `offer` panics.
     #[inline]
     fn fate(

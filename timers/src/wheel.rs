@@ -247,6 +247,8 @@ impl<T> Wheel<T> {
 
     /// The timer has got an earlier deadline. That may still not be before the slot in which it is
     /// filed: then it stays there.
+    // Apart, so that the way to a later deadline is short enough to be inlined.
+    #[inline(never)]
     fn rearm_earlier(&mut self, key: Key) {
         let Some(entry) = self.entries.get(key) else { return };
         let (deadline, place) = (entry.deadline, entry.place.filed());
