@@ -4,7 +4,8 @@ use std::path::Path;
 
 #[test]
 fn the_corpora_are_replayed() {
-    let targets: [(&str, fn(&[u8])); 1] = [("netpoll", netwheel_fuzz::netpoll)];
+    let targets: [(&str, fn(&[u8])); 2] =
+        [("netpoll", netwheel_fuzz::netpoll), ("wheel", netwheel_fuzz::wheel)];
     for (target, run) in targets {
         for kind in ["corpus", "regressions"] {
             let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join(target);

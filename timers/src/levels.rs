@@ -248,14 +248,15 @@ impl Levels {
         }
     }
 
-    /// The level and the start of the first occupied slot of the upper levels.
+    /// The level and the start of the first occupied slot of the upper levels. Of two that begin
+    /// together the upper: it is being broken down, and the lower has what came first.
     fn first_upper(&self) -> Option<(u32, u64)> {
         let mut levels = self.slots.occupied_levels();
         let mut first: Option<(u32, u64)> = None;
         while levels != 0 {
             let level = levels.trailing_zeros();
             if let Some(start) = self.slots.first_start(level, self.elapsed)
-                && first.is_none_or(|(_, earliest)| start < earliest)
+                && first.is_none_or(|(_, earliest)| start <= earliest)
             {
                 first = Some((level, start));
             }

@@ -189,9 +189,9 @@ impl<T> Wheel<T> {
     /// Asks for the values of a block before the first is needed, so that the cache misses overlap.
     #[inline]
     fn touch(&self, items: &[u32; ITEMS]) {
-        let present = items.iter().filter(|&&index| {
-            self.values.get(index as usize).is_some_and(Option::is_some)
-        });
+        let present = items
+            .iter()
+            .filter(|&&index| self.values.get(index as usize).is_some_and(Option::is_some));
         core::hint::black_box(present.count());
     }
 

@@ -23,7 +23,7 @@ const YEAR: u64 = 365 * 24 * HOUR;
 /// # Panics
 ///
 /// If the wheel is wrong.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     let mut words = data.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]]);
     let Some([geometry, ..]) = words.next() else { return };
     let (tick_bits, level0_bits) = GEOMETRIES[usize::from(geometry) % GEOMETRIES.len()];
