@@ -8,7 +8,9 @@
 #
 # The first two run without a guard, with one, and with haproxy (mode tcp, the same timeouts) if it
 # is there, in turns, ROUNDS times (3). Needs redis-server, redis-tools, nginx, wrk, slowhttptest as
-# packages; nothing has to run before.
+# packages; nothing has to run before. On a machine that does other work too, as root:
+#
+#     setsid -w sh -c 'echo -20 >/proc/self/autogroup; exec benches/guard.sh redis'
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
