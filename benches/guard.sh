@@ -6,8 +6,11 @@
 #     benches/guard.sh silent    2,000 silent connections against --idle 3s
 #     benches/guard.sh slow      the same by slowhttptest
 #
-# The first two run without a guard and with one in turns, ROUNDS times (3). Needs redis-server,
-# redis-tools, nginx, wrk, slowhttptest as packages; nothing has to run before.
+# The first two run without a guard, with one, and with haproxy (mode tcp, the same timeouts) if it
+# is there, in turns, ROUNDS times (3). Needs redis-server, redis-tools, nginx, wrk, slowhttptest as
+# packages; nothing has to run before. On a machine that does other work too, as root:
+#
+#     setsid -w sh -c 'echo -20 >/proc/self/autogroup; exec benches/guard.sh redis'
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,22 +70,60 @@ show() {
     "$@"
 }
 
-redis() {
-    local port=$(free_port)
-    start redis-server --port "$port" --save '' --appendonly no >/dev/null
-    listening "$port"
-    guard --upstream "127.0.0.1:$port"
-    for _ in $(seq "$ROUNDS"); do
-        for to in "$port" "$GUARD"; do
-            [ "$to" = "$port" ] && echo "-- without a guard" || echo "-- with a guard"
-            show redis-benchmark -p "$to" -t ping,set,get -c 50 -n 200000 -q | tr '\r' '\n' | grep -v ': rps='
+# Runs the command $2... on the port of the bare service, $1, and of what stands in front of it.
+in_turns() {
+    local bare=$1 round way
+    shift
+    declare -A ports=([none]=$bare)
+    guard --upstream "127.0.0.1:$bare"
+    ports[guard]=$GUARD
+    if command -v haproxy >/dev/null; then
+        ports[haproxy]=$(free_port)
+        haproxy_config "${ports[haproxy]}" "$bare" >"$SCRATCH/haproxy.cfg"
+        start haproxy -q -db -f "$SCRATCH/haproxy.cfg"
+        listening "${ports[haproxy]}"
+    fi
+    for round in $(seq "$ROUNDS"); do
+        for way in none guard haproxy; do
+            [ -n "${ports[$way]:-}" ] || continue
+            echo "-- round $round, in between: $way"
+            "$@" "${ports[$way]}"
         done
     done
-    dismiss
+}
+
+haproxy_config() {
+    cat <<END
+global
+    maxconn 4000
+    nbthread $(nproc)
+defaults
+    mode tcp
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+listen service
+    bind 127.0.0.1:$1
+    server service 127.0.0.1:$2
+END
+}
+
+redis() {
+    local port
+    port=$(free_port)
+    start redis-server --port "$port" --save '' --appendonly no >/dev/null
+    listening "$port"
+    in_turns "$port" redis_load
+}
+
+redis_load() {
+    show redis-benchmark -p "$1" -t ping,set,get -c 50 -n 200000 -q | tr '\r' '\n' |
+        grep '^\$\|per second'
 }
 
 nginx() {
-    local port=$(free_port)
+    local port
+    port=$(free_port)
     mkdir "$SCRATCH/www"
     head -c 612 /dev/zero | tr '\0' x >"$SCRATCH/www/index.html"
     cat >"$SCRATCH/nginx.conf" <<END
@@ -102,14 +143,11 @@ END
     chmod 755 "$SCRATCH" "$SCRATCH/www"
     start nginx_server
     listening "$port"
-    guard --upstream "127.0.0.1:$port"
-    for _ in $(seq "$ROUNDS"); do
-        for to in "$port" "$GUARD"; do
-            [ "$to" = "$port" ] && echo "-- without a guard" || echo "-- with a guard"
-            show wrk -c 200 -d 10 --latency "http://127.0.0.1:$to/"
-        done
-    done
-    dismiss
+    in_turns "$port" nginx_load
+}
+
+nginx_load() {
+    show wrk -c 200 -d 10 "http://127.0.0.1:$1/" | grep -v '^ *$\|Thread Stats'
 }
 
 nginx_server() {
