@@ -555,6 +555,26 @@ fn report(all: &[Value], mode: &str) {
     }
 }
 
+/// For how long `syscalls` counts.
+const WINDOW: Duration = Duration::from_millis(600);
+
+/// How long `perf` and `strace` are given to attach.
+const ATTACH: Duration = Duration::from_millis(300);
+
+/// How long the connections are given to open before that, and the load to go on after it.
+fn settle(conns: usize) -> Duration {
+    Duration::from_millis(400) + conns as u32 * Duration::from_micros(200)
+}
+
+/// How many calls of `perf stat`'s output sent something.
+fn sends(text: &str) -> f64 {
+    let sends = |line: &&str| {
+        ["write", "sendto"].iter().any(|call| line.contains(&format!("syscalls:sys_enter_{call},")))
+    };
+    let count = |line: &str| line.split(',').next()?.parse::<f64>().ok();
+    text.lines().filter(sends).filter_map(count).sum()
+}
+
 /// System calls per request: counted by kernel tracepoints through `perf stat`
 /// (mode `syscalls`, needs root and tracefs), which hardly slows the server, or by
 /// `strace -c -f` (mode `strace`), which slows it so much that the next request is
@@ -592,13 +612,16 @@ fn syscalls(o: &mut Opt) {
             let pid = run.0.id().to_string();
             let log = std::env::temp_dir().join(format!("peers-syscalls-{pid}"));
             let mut a = vec!["echo", "--warmup", "0"];
+            let secs = (settle(conns) * 2 + WINDOW).as_secs_f64().to_string();
             let mut c = if perf {
-                a.extend(["--secs", "0.5"]);
+                a.extend(["--secs", &secs]);
                 let mut ev: Vec<String> =
                     CALLS.iter().map(|c| format!("syscalls:sys_enter_{c}")).collect();
                 ev.push("raw_syscalls:sys_enter".into());
                 let mut c = Command::new("perf");
-                c.args(["stat", "-x", ",", "-p", &pid, "-e", &ev.join(",")]);
+                // Attached before the load, so that threads to come are counted too.
+                let delay = (ATTACH + settle(conns)).as_millis().to_string();
+                c.args(["stat", "-x", ",", "-p", &pid, "-D", &delay, "-e", &ev.join(",")]);
                 for c2 in ["read", "recvfrom"] {
                     c.args(["-e", &format!("syscalls:sys_exit_{c2}"), "--filter", "ret < 0"]);
                 }
@@ -613,17 +636,32 @@ fn syscalls(o: &mut Opt) {
             a.extend(o.extra_args.iter().map(String::as_str));
             let a: Vec<String> = a.into_iter().map(String::from).collect();
             let mut tr = c.arg(&log).stderr(Stdio::null()).spawn().expect("perf or strace");
-            std::thread::sleep(Duration::from_millis(300));
-            let v = o.locked(|| o.load(port, run.0.id(), conns, &a));
-            if perf {
-                unsafe { libc::kill(tr.id() as i32, libc::SIGINT) };
-                let _ = tr.wait();
-            }
+            std::thread::sleep(ATTACH);
+            let v = o.locked(|| {
+                std::thread::scope(|scope| {
+                    let load = scope.spawn(|| o.load(port, run.0.id(), conns, &a));
+                    if perf {
+                        std::thread::sleep(settle(conns) + WINDOW);
+                        unsafe { libc::kill(tr.id() as i32, libc::SIGINT) };
+                        let _ = tr.wait();
+                    }
+                    load.join().expect("the load's thread")
+                })
+            });
             drop(run);
             let _ = tr.wait();
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             let _ = std::fs::remove_file(&log);
-            let reqs = f(&v, "requests") + conns as f64;
+            // In a window every request is a call that sends; with io_uring it is what the load
+            // generator had on average.
+            let sent = if perf { sends(&text) } else { 0.0 };
+            let reqs = if !perf {
+                f(&v, "requests") + conns as f64
+            } else if sent > 0.0 {
+                sent
+            } else {
+                f(&v, "rps") * WINDOW.as_secs_f64()
+            };
             let (mut total, mut calls): (f64, Vec<(String, f64)>) = (0.0, vec![]);
             for l in text.lines() {
                 if perf {
