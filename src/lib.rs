@@ -1,6 +1,8 @@
 //! Deadline-aware sockets on a Go-style netpoller.
 #![deny(unsafe_code)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod net;
 pub mod pipe;
 pub mod process;

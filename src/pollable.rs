@@ -153,6 +153,10 @@ where
     for<'f> &'f T: Read,
 {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        // The system call would wait for something to read.
+        if buf.is_empty() {
+            return self.fd.prepare(Direction::Read).map(|()| 0);
+        }
         self.read_with(|mut file| file.read(buf))
     }
 
@@ -170,6 +174,9 @@ where
     for<'f> &'f T: Write,
 {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return self.fd.prepare(Direction::Write).map(|()| 0);
+        }
         self.write_with(|mut file| file.write(buf))
     }
 

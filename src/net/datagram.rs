@@ -96,6 +96,22 @@ macro_rules! datagram_methods {
             received.await
         }
 
+        /// [`recv`](Self::recv) in the `poll_*` style: of the tasks that call it, the last one is
+        /// woken.
+        ///
+        /// # Errors
+        ///
+        /// As [`recv_from`](Self::recv_from).
+        pub fn poll_recv(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            buf: &mut [u8],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            self.fd.poll(::netwheel_netpoll::Direction::Read, cx, |fd| {
+                $crate::sys::socket::read(fd, buf).map($crate::fd::Moved::one)
+            })
+        }
+
         /// [`recv`](Self::recv) that leaves the datagram to the next.
         ///
         /// # Errors
@@ -132,6 +148,22 @@ macro_rules! datagram_methods {
                 $crate::sys::socket::write(fd, buf).map($crate::fd::Moved::one)
             });
             sent.await
+        }
+
+        /// [`send`](Self::send) in the `poll_*` style: of the tasks that call it, the last one is
+        /// woken.
+        ///
+        /// # Errors
+        ///
+        /// As [`send`](Self::send).
+        pub fn poll_send(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            buf: &[u8],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            self.fd.poll(::netwheel_netpoll::Direction::Write, cx, |fd| {
+                $crate::sys::socket::write(fd, buf).map($crate::fd::Moved::one)
+            })
         }
     };
 }

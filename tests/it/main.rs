@@ -1,5 +1,6 @@
 //! What users see: one binary, one module for each subject.
 
+mod conformance;
 mod echo;
 mod guard;
 mod rt;
