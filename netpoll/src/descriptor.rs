@@ -75,6 +75,9 @@ impl Descriptor {
     /// Uses the descriptor for its deadlines alone, without a file: a wait ends when its deadline
     /// does, or at an [`evict`](Self::evict).
     ///
+    /// It may also end once with readiness, though there is no file to be ready: by an event of an
+    /// earlier file of the slot that comes late (PD-7). [`clear`](Self::clear) it and wait again.
+    ///
     /// ```
     /// use netwheel_netpoll::{Direction, Directions, PollError, Poller};
     ///
