@@ -329,7 +329,8 @@ impl Waiter<'_> {
     /// Waits for readiness: ready, or queued with `waker` to be called.
     ///
     /// To be polled again after the waker was called. A waiter that had its turn in vain, since
-    /// somebody else took what there was, goes back to the front of the queue.
+    /// somebody else took what there was, or since the deadline that released it was moved, lines up
+    /// again before all that had none, and behind those that came back before it.
     ///
     /// # Errors
     ///
