@@ -75,6 +75,9 @@ impl Descriptor {
     /// Uses the descriptor for its deadlines alone, without a file: a wait ends when its deadline
     /// does, or at an [`evict`](Self::evict).
     ///
+    /// It may also end once with readiness, though there is no file to be ready: by an event of an
+    /// earlier file of the slot that comes late (PD-7). [`clear`](Self::clear) it and wait again.
+    ///
     /// ```
     /// use netwheel_netpoll::{Direction, Directions, PollError, Poller};
     ///
@@ -326,7 +329,8 @@ impl Waiter<'_> {
     /// Waits for readiness: ready, or queued with `waker` to be called.
     ///
     /// To be polled again after the waker was called. A waiter that had its turn in vain, since
-    /// somebody else took what there was, goes back to the front of the queue.
+    /// somebody else took what there was, or since the deadline that released it was moved, lines up
+    /// again before all that had none, and behind those that came back before it.
     ///
     /// # Errors
     ///

@@ -44,13 +44,37 @@ impl WaiterId {
 #[derive(Debug)]
 struct Waiter {
     waker: Waker,
-    id: WaiterId,
+    /// The waiter's name, and [`RETURNED`] if it lined up again: a field of its own would cost the
+    /// descriptor a third cache line.
+    tag: u64,
+}
+
+/// Above all names: 2^31 threads would have to take a range of them.
+const RETURNED: u64 = 1 << 63;
+
+impl Waiter {
+    fn new(id: WaiterId, waker: Waker, place: Place) -> Self {
+        let returned = match place {
+            Place::Front => RETURNED,
+            Place::Back => 0,
+        };
+        Self { waker, tag: id.0 | returned }
+    }
+
+    fn id(&self) -> WaiterId {
+        WaiterId(self.tag & !RETURNED)
+    }
+
+    fn has_returned(&self) -> bool {
+        self.tag & RETURNED != 0
+    }
 }
 
 /// Where a waiter lines up.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
-    /// It had its turn already, in vain.
+    /// It stood in the queue already, and was released in vain: before all who never were, and
+    /// behind those who came back before it.
     Front,
     Back,
 }
@@ -72,7 +96,7 @@ impl WaitQueue {
     /// not needed (any more).
     pub(crate) fn join(&mut self, id: WaiterId, waker: Waker, place: Place) -> Option<Waker> {
         let Some(queued) = self.waker_mut(id) else {
-            self.push(Waiter { waker, id }, place);
+            self.push(Waiter::new(id, waker, place));
             return None;
         };
         if queued.will_wake(&waker) {
@@ -81,36 +105,41 @@ impl WaitQueue {
         Some(core::mem::replace(queued, waker))
     }
 
-    fn push(&mut self, waiter: Waiter, place: Place) {
-        match (place, &mut self.first) {
-            (_, first @ None) => *first = Some(waiter),
-            (Place::Front, Some(first)) => {
-                let second = core::mem::replace(first, waiter);
-                self.rest.get_or_insert_default().push_front(second);
-            }
-            (Place::Back, Some(_)) => self.rest.get_or_insert_default().push_back(waiter),
+    fn push(&mut self, waiter: Waiter) {
+        let Some(first) = &mut self.first else {
+            self.first = Some(waiter);
+            return;
+        };
+        let rest = self.rest.get_or_insert_default();
+        if !waiter.has_returned() {
+            rest.push_back(waiter);
+        } else if first.has_returned() {
+            let ahead = rest.iter().take_while(|ahead| ahead.has_returned()).count();
+            rest.insert(ahead, waiter);
+        } else {
+            rest.push_front(core::mem::replace(first, waiter));
         }
     }
 
     /// Takes the first waiter.
     pub(crate) fn pop(&mut self) -> Option<(WaiterId, Waker)> {
-        let Waiter { id, waker } = self.first.take()?;
+        let first = self.first.take()?;
         self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
-        Some((id, waker))
+        Some((first.id(), first.waker))
     }
 
     /// Takes the waiter `id`, wherever it stands.
     pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
-        if self.first.as_ref().is_some_and(|first| first.id == id) {
+        if self.first.as_ref().is_some_and(|first| first.id() == id) {
             return self.pop().map(|(_, waker)| waker);
         }
         let rest = self.rest.as_mut()?;
-        let at = rest.iter().position(|waiter| waiter.id == id)?;
+        let at = rest.iter().position(|waiter| waiter.id() == id)?;
         rest.remove(at).map(|waiter| waiter.waker)
     }
 
     fn waker_mut(&mut self, id: WaiterId) -> Option<&mut Waker> {
         let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
-        self.first.iter_mut().chain(rest).find(|waiter| waiter.id == id).map(|w| &mut w.waker)
+        self.first.iter_mut().chain(rest).find(|waiter| waiter.id() == id).map(|w| &mut w.waker)
     }
 }

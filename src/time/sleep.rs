@@ -79,9 +79,15 @@ impl Sleep {
     /// Whether the deadline has passed; if not, `waker` is called when it does. The caller sees to
     /// it that somebody polls.
     pub(crate) fn poll_elapsed(&self, waker: &Waker) -> Poll<()> {
-        let answer = ready!(self.descriptor.poll_ready(Direction::Read, waker));
-        debug_assert_eq!(answer, Err(PollError::Timeout), "nothing else can end it");
-        Poll::Ready(())
+        loop {
+            let answer = ready!(self.descriptor.poll_ready(Direction::Read, waker));
+            if let Err(error) = answer {
+                debug_assert_eq!(error, PollError::Timeout, "nobody closes it");
+                return Poll::Ready(());
+            }
+            // A late event, of the file that was in this slot before: it tells of no deadline.
+            self.descriptor.clear(Direction::Read, self.descriptor.readiness(Direction::Read));
+        }
     }
 }
 

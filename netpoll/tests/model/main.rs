@@ -7,7 +7,7 @@
 
 mod machine;
 
-use machine::Op;
+use machine::{Half, Op};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::path::Path;
 
@@ -20,6 +20,9 @@ impl Arbitrary for History {
         let bytes: Vec<u8> = (0..g.size() * 12).map(|_| u8::arbitrary(g)).collect();
         let mut ops = Op::read(&bytes);
         ops.retain(|op| !is_drastic(op) || u8::arbitrary(g) % 8 == 0);
+        if bool::arbitrary(g) {
+            ops.iter_mut().for_each(crowd);
+        }
         Self(ops)
     }
 
@@ -50,6 +53,19 @@ fn is_drastic(op: &Op) -> bool {
             | Op::Close { .. }
             | Op::Drop { .. }
     )
+}
+
+/// Brings all waiters of a history to one queue, where they get into each other's way.
+fn crowd(op: &mut Op) {
+    if let Op::Wait { descriptor, half }
+    | Op::PollReady { descriptor, half }
+    | Op::Look { descriptor, half }
+    | Op::Clear { descriptor, half }
+    | Op::Exhaust { descriptor, half }
+    | Op::HandOn { descriptor, half } = op
+    {
+        (*descriptor, *half) = (0, Half::Read);
+    }
 }
 
 #[test]

@@ -137,6 +137,21 @@ fn a_past_deadline_releases_every_waiter_before_it_returns_dl_12() {
 }
 
 #[test]
+fn one_that_is_no_earlier_than_one_that_has_passed_is_left_to_the_poller_dl_12() {
+    let world = World::new();
+    let socket = world.socket();
+    socket.set(Directions::READ, 10 * MS);
+    let (_waiter, wakes) = socket.reader();
+    world.sim.advance(Duration::from_millis(30));
+    for deadline in [10 * MS, 20 * MS] {
+        socket.set(Directions::READ, deadline);
+        assert_eq!(wakes.count(), 0);
+    }
+    assert_eq!(world.wait().expired, 1);
+    assert_eq!((wakes.count(), world.now()), (1, 30 * MS), "at once");
+}
+
+#[test]
 fn a_later_deadline_lets_a_waiter_go_on_waiting_dl_13() {
     let world = World::new();
     let socket = world.socket();

@@ -200,3 +200,24 @@ fn a_descriptor_without_a_file_waits_for_its_deadline_alone() {
     assert_eq!(waiter.poll(wakes.waker()), crate::support::TIMEOUT);
     assert!(world.now() >= 1_000_000);
 }
+
+/// The poller has compared the generations of an event, and before it marks the slot ready the
+/// slot is freed and claimed by somebody without a file. To the owner it looks like this.
+#[test]
+fn a_late_event_ends_the_wait_of_a_timer_once_pd_7() {
+    let world = World::new();
+    let timer = world.poller.descriptor().unwrap();
+    timer.open_without_file();
+    timer.set_deadline(Directions::READ, 1_000_000).unwrap();
+    let wakes = crate::support::Wakes::new();
+    let mut waiter = timer.waiter(Direction::Read);
+    assert!(waiter.poll(wakes.waker()).is_pending());
+    let (token, ready) = (Token::from_bits(0), Directions::READ);
+    world.sim.report(Event { token, ready, sticky: Directions::NONE, error_only: false });
+    world.look();
+    assert_eq!(waiter.poll(wakes.waker()), crate::support::READY);
+    timer.clear(Direction::Read, timer.readiness(Direction::Read));
+    assert_eq!(waiter.poll(wakes.waker()), Poll::Pending);
+    assert_eq!(world.wait().expired, 1);
+    assert_eq!(wakes.count(), 2);
+}

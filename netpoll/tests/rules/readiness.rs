@@ -115,6 +115,31 @@ fn a_waiter_whose_turn_was_in_vain_is_the_next_again_rg_2() {
 }
 
 #[test]
+fn waiters_that_come_back_keep_their_order_rg_2() {
+    let world = World::new();
+    let socket = world.socket();
+    let mut waiters: Vec<_> = (0..5).map(|_| socket.reader()).collect();
+    // A timeout releases all but the last one, which comes later, and is retracted.
+    let (last, last_wakes) = waiters.pop().unwrap();
+    drop(last);
+    socket.set(Directions::READ, 0);
+    socket.set(Directions::READ, netwheel_netpoll::NEVER);
+    let mut last = socket.descriptor.waiter(READ);
+    assert!(last.poll(last_wakes.waker()).is_pending());
+    for (waiter, wakes) in &mut waiters {
+        assert_eq!(wakes.count(), 1);
+        assert!(waiter.poll(wakes.waker()).is_pending());
+    }
+    for served in 1..=5 {
+        world.sim.deliver(socket.fd, 1).unwrap();
+        world.look();
+        let woken = waiters.iter().filter(|(_, wakes)| wakes.count() == 2).count();
+        assert!(waiters[..woken].iter().all(|(_, wakes)| wakes.count() == 2), "in order");
+        assert_eq!((woken, last_wakes.count()), if served < 5 { (served, 0) } else { (4, 1) });
+    }
+}
+
+#[test]
 fn a_poll_style_waiter_is_woken_with_the_next_one_not_instead_of_it_rg_2() {
     let world = World::new();
     let socket = world.socket();

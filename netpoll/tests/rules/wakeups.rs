@@ -2,9 +2,9 @@
 
 use crate::support::{MS, SECOND, TICK, World};
 use netwheel_netpoll::sim::Sim;
-use netwheel_netpoll::{Directions, Event, Ready, Token};
+use netwheel_netpoll::{Direction, Directions, Event, Ready, Token};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ fn an_earlier_deadline_breaks_the_sleep_and_others_do_not_sc_5_tm_6() {
             let other = Arc::clone(&other);
             move |_| {
                 other.set(Directions::READ, deadline);
-                let mut waiter = other.descriptor.waiter(netwheel_netpoll::Direction::Read);
+                let mut waiter = other.descriptor.waiter(Direction::Read);
                 assert!(waiter.poll(std::task::Waker::noop()).is_pending());
             }
         });
@@ -176,13 +176,53 @@ fn a_deadline_of_another_thread_shortens_the_sleep_sc_4_sc_5() {
     assert_eq!(wakes.count(), 1);
 }
 
+/// Two threads file the entry of one slot at the same time: the earlier of the two stays.
+#[test]
+fn of_two_setters_at_once_the_earlier_one_is_filed() {
+    const ROUNDS: u64 = 8_000;
+    let mut right = 0;
+    let world = World::new();
+    let socket = world.socket();
+    socket.exhaust(Direction::Write);
+    let (started, finished) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                wait_for(&started, round);
+                socket.set(Directions::WRITE, world.now() + 2 * MS);
+                finished.store(round, Ordering::Release);
+            }
+        });
+        for round in 1..=ROUNDS {
+            socket.set(Directions::BOTH, u64::MAX);
+            let waiters = [socket.waiter(Direction::Read), socket.waiter(Direction::Write)];
+            started.store(round, Ordering::Release);
+            socket.set(Directions::READ, world.now() + MS);
+            wait_for(&finished, round);
+            let start = world.now();
+            for (expected, (_, wakes)) in [1, 2].into_iter().zip(&waiters) {
+                world.run_until(start + expected * MS + TICK);
+                // No panic in here: it would leave the other thread waiting.
+                right += wakes.count();
+            }
+        }
+    });
+    assert_eq!(right as u64, 2 * ROUNDS, "both deadlines of each round came in time");
+}
+
+fn wait_for(counter: &AtomicU64, round: u64) {
+    while counter.load(Ordering::Acquire) < round {
+        thread::yield_now();
+    }
+}
+
 /// Many threads break; none of the wake-ups is lost.
 #[test]
 fn a_storm_of_breaks_loses_none_br_3_br_4() {
     const THREADS: u64 = 4;
     const EACH: u64 = 500;
     let world = World::on(Sim::new(0).with_threads());
-    let asked = std::sync::atomic::AtomicU64::new(0);
+    let asked = AtomicU64::new(0);
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {

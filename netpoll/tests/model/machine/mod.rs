@@ -3,13 +3,13 @@
 mod model;
 mod op;
 
-pub(crate) use op::Op;
+pub(crate) use op::{Half, Op};
 
 use model::{Model, Seen, WakerId};
 use netwheel_netpoll::sim::Sim;
 use netwheel_netpoll::{Descriptor, Direction, Directions, Event, NEVER, PollError, Poller};
 use netwheel_netpoll::{Readiness, Ready, Token};
-use op::{Delay, Half, What, When};
+use op::{Delay, What, When};
 use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
 use std::pin::Pin;

@@ -77,9 +77,17 @@ struct Half {
     sticky: bool,
     /// Events so far.
     ticks: u32,
-    queue: VecDeque<(u32, WakerId)>,
+    queue: VecDeque<Queued>,
     /// Waiters that were given a turn and have not answered for it.
     turns: BTreeSet<u32>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: u32,
+    waker: WakerId,
+    /// Whether it stood in the queue before, and was released in vain.
+    returned: bool,
 }
 
 #[derive(Debug)]
@@ -260,8 +268,8 @@ impl Model {
         self.wait(slot, direction, NAMELESS, false, waker)
     }
 
-    /// Readiness beats an error (RG-5); a waiter keeps its place, and one that had its turn in
-    /// vain goes to the front.
+    /// Readiness beats an error (RG-5); a waiter keeps its place, and one that was released in vain
+    /// goes before all that never were.
     fn wait(
         &mut self,
         slot: usize,
@@ -273,16 +281,19 @@ impl Model {
         let error = self.prepare(slot, direction).err();
         let half = self.half(slot, direction);
         half.turns.remove(&id);
-        let queued = half.queue.iter().position(|(queued, _)| *queued == id);
+        let queued = half.queue.iter().position(|queued| queued.id == id);
         let answer = match (half.ready, error) {
             (true, _) => Poll::Ready(Ok(())),
             (false, Some(error)) => Poll::Ready(Err(error)),
             (false, None) => Poll::Pending,
         };
         match (answer, queued) {
-            (Poll::Pending, Some(at)) => half.queue[at].1 = waker,
-            (Poll::Pending, None) if front => half.queue.push_front((id, waker)),
-            (Poll::Pending, None) => half.queue.push_back((id, waker)),
+            (Poll::Pending, Some(at)) => half.queue[at].waker = waker,
+            (Poll::Pending, None) => {
+                let returned = half.queue.iter().filter(|queued| queued.returned).count();
+                let at = if front { returned } else { half.queue.len() };
+                half.queue.insert(at, Queued { id, waker, returned: front });
+            }
             (Poll::Ready(_), Some(at)) => drop(half.queue.remove(at)),
             (Poll::Ready(_), None) => {}
         }
@@ -300,7 +311,7 @@ impl Model {
         let Waiter { slot, direction, has_queued, served } = self.waiters.remove(&id).unwrap();
         let half = self.half(slot, direction);
         half.turns.remove(&id);
-        let queued = half.queue.iter().position(|(queued, _)| *queued == id);
+        let queued = half.queue.iter().position(|queued| queued.id == id);
         if let Some(at) = queued {
             half.queue.remove(at);
         } else if has_queued || served {
@@ -318,7 +329,7 @@ impl Model {
     fn release_one(&mut self, slot: usize, direction: Direction) {
         let half = self.half(slot, direction);
         let mut woken = Vec::new();
-        while let Some((id, waker)) = half.queue.pop_front() {
+        while let Some(Queued { id, waker, .. }) = half.queue.pop_front() {
             woken.push(vec![waker]);
             if id != NAMELESS {
                 half.turns.insert(id);
@@ -330,7 +341,7 @@ impl Model {
 
     fn release_all(&mut self, slot: usize, direction: Direction) {
         let all: Vec<_> = self.half(slot, direction).queue.drain(..).collect();
-        self.woke.extend(all.into_iter().map(|(_, waker)| vec![waker]));
+        self.woke.extend(all.into_iter().map(|queued| vec![queued.waker]));
     }
 
     // === deadlines ===
