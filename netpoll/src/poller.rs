@@ -212,14 +212,9 @@ impl PollSlot<'_> {
         }
         result?;
 
-        let slots = shared.cache.slots();
         let mut turn = Turn::default();
-        for &event in self.events.iter() {
-            if event.token == Token::WAKE {
-                turn.woken = true;
-            } else if shared.deliver(&slots, event, ready) {
-                turn.events += 1;
-            }
+        if !self.events.is_empty() {
+            shared.deliver(&self.events, &mut turn, ready);
         }
         if turn.woken && waits {
             // After the backend has drained its file: the other way round a wake-up in between
@@ -231,10 +226,8 @@ impl PollSlot<'_> {
             );
         }
         if let Some(now) = shared.timers.is_due(|| shared.clock.now()) {
-            shared.expire(now, &slots, &mut turn, ready);
+            shared.expire(now, &mut turn, ready);
         }
-        shared.counters.events.add(turn.events as u64);
-        shared.counters.expired.add(turn.expired as u64);
         if waits && self.events.is_empty() && turn.expired == 0 && !turn.more {
             shared.counters.polls_spurious.add(1);
         }
@@ -243,12 +236,24 @@ impl PollSlot<'_> {
 }
 
 impl Shared {
+    fn deliver(&self, events: &Events, turn: &mut Turn, ready: &mut Ready) {
+        let slots = self.cache.slots();
+        for &event in events.iter() {
+            if event.token == Token::WAKE {
+                turn.woken = true;
+            } else if self.deliver_one(&slots, event, ready) {
+                turn.events += 1;
+            }
+        }
+        self.counters.events.add(turn.events as u64);
+    }
+
     /// Returns false for an event of a file that has left its slot (NP-6).
     ///
     /// The comparison is not atomic with what follows: a slot freed and claimed in between gets a
     /// readiness that it takes for a hint, as any other (PD-7). What would not correct itself,
     /// the event error, is set under a comparison of its own.
-    fn deliver(&self, slots: &Slots, event: Event, ready: &mut Ready) -> bool {
+    fn deliver_one(&self, slots: &Slots, event: Event, ready: &mut Ready) -> bool {
         let fd_seq = event.token.fd_seq();
         let desc = slots.get(event.token.index()).filter(|d| d.info.load().fd_seq() == fd_seq);
         let Some(desc) = desc else {
@@ -265,9 +270,10 @@ impl Shared {
         true
     }
 
-    fn expire(&self, now: u64, slots: &Slots, turn: &mut Turn, ready: &mut Ready) {
+    fn expire(&self, now: u64, turn: &mut Turn, ready: &mut Ready) {
+        let slots = self.cache.slots();
         let mut due = Due::new();
-        turn.more = self.timers.advance(now, slots, &mut due, &self.counters);
+        turn.more = self.timers.advance(now, &slots, &mut due, &self.counters);
         for (index, direction) in due {
             let Some(desc) = slots.get(index) else { continue };
             if desc.wake_expired(direction, now, ready) {
@@ -281,5 +287,6 @@ impl Shared {
                 self.timers.file(index, desc, deadline, &self.counters);
             }
         }
+        self.counters.expired.add(turn.expired as u64);
     }
 }

@@ -10,8 +10,6 @@ use std::task::Waker;
 
 const READ: Directions = Directions::READ;
 const SECOND: u64 = 1_000_000_000;
-/// Farther than any round takes.
-const FAR: u64 = 3600 * SECOND;
 /// More than a tick of the wheel.
 const STEP: u64 = 100_000;
 
@@ -30,6 +28,11 @@ impl PrivateLine {
     }
 }
 
+/// Farther than any round takes.
+pub(crate) fn in_an_hour(poller: &Poller) -> u64 {
+    poller.clock().now() + 3600 * SECOND
+}
+
 pub(crate) fn slot(poller: &Poller) -> Descriptor {
     let descriptor = poller.descriptor().expect("a slot");
     descriptor.open_without_file();
@@ -45,13 +48,14 @@ fn wait(descriptor: &Descriptor, deadline: u64) {
 /// Hands out a slot for each round: one that is used again has an early entry already.
 struct Fresh {
     poller: Poller,
+    far: u64,
     used: RefCell<Vec<Descriptor>>,
 }
 
 impl Fresh {
     fn with(&self, f: impl FnOnce(&Descriptor) -> f64) -> f64 {
         let fresh = slot(&self.poller);
-        wait(&fresh, FAR);
+        wait(&fresh, self.far);
         let nanos = f(&fresh);
         self.used.borrow_mut().push(fresh);
         nanos
@@ -64,6 +68,7 @@ fn set(descriptor: &Descriptor, deadline: u64) {
 
 pub(crate) fn report() {
     let poller = Poller::new().expect("a poller");
+    let far = in_an_hour(&poller);
     let waited = |deadline| {
         let descriptor = slot(&poller);
         wait(&descriptor, deadline);
@@ -71,22 +76,22 @@ pub(crate) fn report() {
     };
     let line = PrivateLine::new();
     let nobody = slot(&poller);
-    let (later, same, soon) = (waited(FAR), waited(FAR), waited(FAR));
-    let (cleared, pair) = (waited(FAR), slot(&poller));
+    let (later, same, soon) = (waited(far), waited(far), waited(far));
+    let (cleared, pair) = (waited(far), slot(&poller));
     let clock = poller.clock().clone();
     let before = poller.stats();
-    let fresh = Rc::new(Fresh { poller: poller.clone(), used: RefCell::default() });
+    let fresh = Rc::new(Fresh { poller: poller.clone(), far, used: RefCell::default() });
     let [earlier, little] = [Rc::clone(&fresh), fresh];
     compare(vec![
         Case::new("floor: an atomic swap on a line of its own", 0, move |i| {
             black_box(line.swap(black_box(u64::from(i))));
         }),
-        Case::new("later, nobody waits", 0, move |i| set(&nobody, FAR + u64::from(i))),
-        Case::new("later, a waiter and a filed entry", 0, move |i| set(&later, FAR + u64::from(i))),
-        Case::new("same value, a waiter and a filed entry", 0, move |_| set(&same, FAR)),
+        Case::new("later, nobody waits", 0, move |i| set(&nobody, far + u64::from(i))),
+        Case::new("later, a waiter and a filed entry", 0, move |i| set(&later, far + u64::from(i))),
+        Case::new("same value, a waiter and a filed entry", 0, move |_| set(&same, far)),
         Case::new("cleared, a waiter and a filed entry", 0, move |_| set(&cleared, NEVER)),
         Case::new("set and cleared, nobody waits", 0, move |i| {
-            set(&pair, FAR + u64::from(i));
+            set(&pair, far + u64::from(i));
             set(&pair, NEVER);
         }),
         Case::with_setup("later, but within 0.1 s, a waiter", 0, 10_000, move |calls| {
@@ -96,10 +101,10 @@ pub(crate) fn report() {
         }),
         Case::with_setup("earlier by more than a tick, a waiter", 0, 10_000, move |calls| {
             earlier
-                .with(|slot| time(|| (0..calls).for_each(|i| set(slot, FAR - STEP * u64::from(i)))))
+                .with(|slot| time(|| (0..calls).for_each(|i| set(slot, far - STEP * u64::from(i)))))
         }),
         Case::with_setup("earlier by a nanosecond, a waiter", 0, 10_000, move |calls| {
-            little.with(|slot| time(|| (0..calls).for_each(|i| set(slot, FAR - u64::from(i)))))
+            little.with(|slot| time(|| (0..calls).for_each(|i| set(slot, far - u64::from(i)))))
         }),
     ]);
     let after = poller.stats();

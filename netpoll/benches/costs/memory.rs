@@ -1,6 +1,6 @@
 //! Bytes for each descriptor, as the allocator counts them.
 
-use crate::deadlines::slot;
+use crate::deadlines::{in_an_hour, slot};
 use netwheel_netpoll::{Descriptor, Direction, Directions, Poller};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,6 @@ use std::task::Waker;
 
 /// Blocks that are full, and a table that has just grown.
 const SLOTS: usize = 1 << 16;
-const FAR: u64 = 3_600_000_000_000;
 
 struct Counting;
 
@@ -38,9 +37,10 @@ pub(crate) fn report() {
     let start = ALLOCATED.load(Ordering::Relaxed);
     let each = || (ALLOCATED.load(Ordering::Relaxed) - start) as f64 / SLOTS as f64;
     slots.extend((0..SLOTS).map(|_| slot(&poller)));
+    let far = in_an_hour(&poller);
     println!("  {:.1} bytes a slot, the free list and the table of blocks included", each());
     for (i, slot) in slots.iter().enumerate() {
-        slot.set_deadline(Directions::READ, FAR + i as u64).expect("open");
+        slot.set_deadline(Directions::READ, far + i as u64).expect("open");
         assert!(slot.poll_ready(Direction::Read, Waker::noop()).is_pending());
     }
     println!("  {:.1} with somebody waiting and an entry in the wheel", each());

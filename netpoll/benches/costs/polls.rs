@@ -1,6 +1,6 @@
 //! Polls, breaks, and an event from the kernel to a waker, beside the bare system calls.
 
-use crate::deadlines::slot;
+use crate::deadlines::{in_an_hour, slot};
 use crate::measure::{Case, compare, time};
 use netwheel_netpoll::{Direction, Directions, Poller, Ready};
 use std::fs::File;
@@ -8,8 +8,6 @@ use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::task::Waker;
 use std::time::Duration;
-
-const FAR: u64 = 3_600_000_000_000;
 
 fn own(fd: RawFd) -> OwnedFd {
     assert!(fd >= 0, "{}", std::io::Error::last_os_error());
@@ -76,7 +74,7 @@ pub(crate) fn report() {
     let empty = Poller::new().expect("a poller");
     let armed = Poller::new().expect("a poller");
     let sleeper = slot(&armed);
-    sleeper.set_deadline(Directions::READ, FAR).expect("open");
+    sleeper.set_deadline(Directions::READ, in_an_hour(&armed)).expect("open");
     assert!(sleeper.poll_ready(Direction::Read, Waker::noop()).is_pending());
 
     let mut bare = Bare::new(&bare_file);

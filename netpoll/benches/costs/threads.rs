@@ -1,6 +1,6 @@
 //! Two threads on two slots, beside two threads on two cache lines of their own.
 
-use crate::deadlines::{PrivateLine, slot};
+use crate::deadlines::{PrivateLine, in_an_hour, slot};
 use crate::measure::{Case, compare};
 use netwheel_netpoll::{Directions, Poller};
 use std::hint::black_box;
@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Instant;
 
 const CALLS: u32 = 100_000;
-const FAR: u64 = 3_600_000_000_000;
 
 /// Runs `call` in `threads` threads at once; nanoseconds of the slowest.
 fn race<F>(threads: usize, calls: u32, call: &Arc<F>) -> f64
@@ -35,6 +34,7 @@ where
 
 pub(crate) fn report() {
     let poller = Poller::new().expect("a poller");
+    let far = in_an_hour(&poller);
     // Neighbours in one block.
     let slots = [(); 2].map(|()| slot(&poller));
     let lines = Arc::new([PrivateLine::new(), PrivateLine::new()]);
@@ -42,7 +42,7 @@ pub(crate) fn report() {
         black_box(lines[thread].swap(black_box(u64::from(i))));
     });
     let on_slots = Arc::new(move |thread: usize, i: u32| {
-        slots[thread].set_deadline(Directions::READ, black_box(FAR + u64::from(i))).expect("open");
+        slots[thread].set_deadline(Directions::READ, black_box(far + u64::from(i))).expect("open");
     });
     let lines_alone = Arc::clone(&on_lines);
     let slots_alone = Arc::clone(&on_slots);
