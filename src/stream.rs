@@ -4,8 +4,10 @@ use crate::error::with_progress;
 use crate::fd::{Fd, Moved};
 use crate::sys::{self, Taken};
 use netwheel_netpoll::Direction;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// A system call that moves bytes, and how many it is asked to move.
@@ -79,11 +81,19 @@ impl<C: FnMut(RawFd) -> io::Result<Taken>> Transfer<C> {
         fd.run(self.direction, self.call())
     }
 
-    pub(crate) async fn run_async(self, fd: &Fd) -> io::Result<usize> {
-        if self.wanted == 0 {
-            return fd.prepare(self.direction).map(|()| 0);
-        }
-        fd.run_async(self.direction, self.call()).await
+    pub(crate) fn run_async<'f>(
+        self,
+        fd: &'f Fd,
+    ) -> impl Future<Output = io::Result<usize>> + use<'f, C> {
+        let Self { direction, wanted, .. } = self;
+        let mut operation = fd.run_async(direction, self.call());
+        // Not an `async` block, which would keep room for all of this twice.
+        poll_fn(move |cx| {
+            if wanted == 0 {
+                return Poll::Ready(fd.prepare(direction).map(|()| 0));
+            }
+            Pin::new(&mut operation).poll(cx)
+        })
     }
 
     pub(crate) fn poll(self, fd: &Fd, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -137,8 +147,8 @@ macro_rules! read_methods {
         ///
         /// A deadline that has passed, also if there is something to read (WT-2); a close; what
         /// the kernel says.
-        pub async fn read_async(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
-            $crate::stream::read($crate::sys::$calls::read, buf).run_async(&self.fd).await
+        pub fn read_async(&self, buf: &mut [u8]) -> impl Future<Output = ::std::io::Result<usize>> {
+            $crate::stream::read($crate::sys::$calls::read, buf).run_async(&self.fd)
         }
 
         /// [`read_async`](Self::read_async) into several buffers, one after the other.
@@ -207,8 +217,8 @@ macro_rules! write_methods {
         ///
         /// A deadline that has passed, also if there is room (WT-2); a close; what the kernel
         /// says.
-        pub async fn write_async(&self, buf: &[u8]) -> ::std::io::Result<usize> {
-            $crate::stream::write($crate::sys::$calls::write, buf).run_async(&self.fd).await
+        pub fn write_async(&self, buf: &[u8]) -> impl Future<Output = ::std::io::Result<usize>> {
+            $crate::stream::write($crate::sys::$calls::write, buf).run_async(&self.fd)
         }
 
         /// [`write_async`](Self::write_async) from several buffers, one after the other.

@@ -15,6 +15,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// | F3 | CLOSED and + 1, once | the closer | CAS loop, AcqRel |
 /// | F4 | DESTROYED | whoever took the count to 0 with CLOSED set | `fetch_or`, AcqRel, then the lock |
 /// | F5 | EXPOSED, unless CLOSED | who lends the file's number out | CAS loop, AcqRel |
+/// | F7 | AWAITED | a closer that finds the count above 0, under the lock | `fetch_or`, AcqRel: it sees DESTROYED, or F4 sees it |
 /// | F6 | DROPPED | the owner's drop, when nobody borrows the number any more | `fetch_or`, AcqRel |
 ///
 /// F4 and F6 may come in any order, from two threads; the second of them finds the bit of the
@@ -26,7 +27,8 @@ const CLOSED: u32 = 1 << 31;
 const DESTROYED: u32 = 1 << 30;
 const EXPOSED: u32 = 1 << 29;
 const DROPPED: u32 = 1 << 28;
-const COUNT: u32 = DROPPED - 1;
+const AWAITED: u32 = 1 << 27;
+const COUNT: u32 = AWAITED - 1;
 
 /// For closers that have to wait for a call in progress: rare and short, so one pair serves all.
 static DESTRUCTION: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
@@ -61,18 +63,20 @@ impl Refs {
     /// F4. Returns true if the number was lent out and the owner is gone already.
     pub(super) fn set_destroyed(&self) -> bool {
         let before = self.0.fetch_or(DESTROYED, Ordering::AcqRel);
-        let (lock, changed) = &DESTRUCTION;
-        // Under the lock: a closer that has looked and not slept yet is not missed.
-        let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        changed.notify_all();
-        drop(guard);
+        if before & AWAITED != 0 {
+            let (lock, changed) = &DESTRUCTION;
+            // Under the lock: a closer that has looked and not slept yet is not missed.
+            let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            changed.notify_all();
+            drop(guard);
+        }
         before & EXPOSED != 0 && before & DROPPED != 0
     }
 
     pub(super) fn wait_until_destroyed(&self) {
         let (lock, changed) = &DESTRUCTION;
         let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.0.load(Ordering::Acquire) & DESTROYED == 0 {
+        while self.0.fetch_or(AWAITED, Ordering::AcqRel) & DESTROYED == 0 {
             guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
         drop(guard);

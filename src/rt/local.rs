@@ -10,7 +10,7 @@
 
 use super::join::JoinHandle;
 use super::recent::LoopClock;
-use super::runtime::catch;
+use super::spawned::Spawned;
 use crate::budget;
 use crate::reactor::Reactor;
 use async_task::Runnable;
@@ -108,10 +108,7 @@ where
     let mut tasks = local.tasks.borrow_mut();
     let entry = tasks.vacant_entry();
     let registered = Registered { local: Rc::clone(&local), key: entry.key() };
-    let future = async move {
-        let _registered = registered;
-        catch(future).await
-    };
+    let future = Spawned::new(future, registered);
     let shared = Arc::clone(&local.shared);
     let (runnable, task) = async_task::spawn_local(future, move |task| shared.schedule(task));
     entry.insert(runnable.waker());

@@ -12,6 +12,7 @@ mod join;
 mod local;
 mod recent;
 mod runtime;
+mod spawned;
 mod worker;
 
 pub use crate::time::{Sleep, interval, sleep, sleep_until, timeout};

@@ -1,6 +1,7 @@
 //! [`Runtime`]: starting and stopping the workers.
 
-use super::join::{JoinHandle, Panic};
+use super::join::JoinHandle;
+use super::spawned::Spawned;
 use super::worker::{Scheduler, Worker};
 use crate::Deadline;
 use crate::park::Parker;
@@ -10,7 +11,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -233,10 +233,7 @@ where
     let mut tasks = scheduler.tasks();
     let entry = tasks.vacant_entry();
     let registered = Registered { scheduler: Arc::clone(scheduler), key: entry.key() };
-    let future = async move {
-        let _registered = registered;
-        catch(future).await
-    };
+    let future = Spawned::new(future, registered);
     let schedule = {
         let scheduler = Arc::clone(scheduler);
         WithInfo(move |task: Runnable, info| scheduler.schedule(task, info))
@@ -246,19 +243,6 @@ where
     drop(tasks);
     runnable.schedule();
     JoinHandle::new(task)
-}
-
-/// `future`, with a panic of it as a result: the worker goes on.
-pub(super) async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
-    let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
-        // The future is not polled again after a panic, so nobody sees what it broke.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
 }
 
 /// A task's place in the list of those that have not ended.

@@ -8,6 +8,17 @@
 //! | `polling` | the worker that has the poll slot | whoever made a task runnable and found nobody parked | under `parked`'s lock |
 //! | `shutdown` | the runtime | workers | Release, Acquire; followed by waking everybody |
 //!
+//! # Who polls while everybody works
+//!
+//! A worker that comes back from a poll with one task runs it and polls again; to wake another
+//! one for the poll slot would cost two context switches for each event. But its task may take
+//! long. So one of the parked workers watches: it looks every now and then whether the slot is
+//! free, and takes it. When nothing has happened between two looks it goes to sleep for good, and
+//! the next one that comes back from a poll wakes it. So nobody wakes while nothing happens, and
+//! events wait for [`WATCH`] at most.
+//!
+//! # Announcing
+//!
 //! A worker announces itself in `idle` and then looks at all queues again; a scheduler of a task
 //! queues it and then looks at `idle`. Both touch `idle` by read-modify-write, so the second of
 //! them sees what the first did before (SC-6).
@@ -29,6 +40,9 @@ use std::time::Duration;
 
 /// How many tasks in a row may run out of turn because the one before woke them.
 const NEXT_IN_A_ROW: u32 = 3;
+
+/// How often a parked worker looks whether somebody polls, while something happens.
+const WATCH: Duration = Duration::from_millis(5);
 
 /// Tasks that a worker runs before it looks at the shared queue and at the poller (Go's 61).
 const FAIRNESS: u32 = 61;
@@ -53,6 +67,10 @@ struct Parked {
     threads: Vec<Thread>,
     /// Whether a worker is in a poll that waits.
     polling: bool,
+    /// Whether one of the threads looks every now and then.
+    watched: bool,
+    /// How often a worker has come back from a poll with something to do.
+    busy_polls: u64,
 }
 
 /// What only the worker's own thread touches.
@@ -63,6 +81,8 @@ pub(crate) struct Worker {
     next: Cell<Option<Runnable>>,
     /// How often `next` may still go before the queue.
     next_left: Cell<u32>,
+    /// `busy_polls` when this worker parked last.
+    busy_polls: Cell<u64>,
     /// Whether a task runs, and not the poller's list of wakers.
     running: Cell<bool>,
     queue: Queue<Runnable>,
@@ -191,6 +211,7 @@ impl Worker {
             scheduler,
             next: Cell::default(),
             next_left: Cell::new(NEXT_IN_A_ROW),
+            busy_polls: Cell::default(),
             running: Cell::default(),
             queue,
             index,
@@ -249,7 +270,7 @@ impl Worker {
         };
         self.queue.push(task);
         // One task is run by this worker next; more are worth another worker.
-        if self.queue.len() > 1 {
+        if self.queue.len() > 1 && self.scheduler.stealers.len() > 1 {
             self.scheduler.wake_one();
         }
     }
@@ -310,28 +331,49 @@ impl Worker {
                 scheduler.parked().polling = true;
                 let delay = if self.has_work() { Some(Duration::ZERO) } else { None };
                 let mut ready = poll(&mut slot, delay);
+                let mut parked = scheduler.parked();
                 // Before the slot is left: it says nothing of the next worker in it.
-                scheduler.parked().polling = false;
+                parked.polling = false;
+                parked.busy_polls += u64::from(!ready.is_empty());
+                let watched = parked.watched;
+                drop(parked);
                 drop(slot);
                 scheduler.idle.fetch_sub(1, Ordering::AcqRel);
-                if ready.wake_all() > 0 {
-                    // This worker will be busy: another one takes the poll slot.
+                let released = ready.wake_all();
+                if released > 1 || (released == 1 && !watched) {
                     scheduler.wake_one();
+                }
+                if released > 0 {
                     scheduler.reactor.nudge_successor();
                 }
             }
-            None => {
-                let me = thread::current();
-                scheduler.parked().threads.push(me.clone());
-                // The slot may have been left in between: the worker that left it found nobody.
-                let left = scheduler.reactor.poller().claim().is_some();
-                if !left && !self.has_work() {
-                    thread::park();
-                }
-                scheduler.parked().threads.retain(|thread| thread.id() != me.id());
-                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
+            None => self.park(),
+        }
+    }
+
+    fn park(&self) {
+        let scheduler = &*self.scheduler;
+        let me = thread::current();
+        let mut parked = scheduler.parked();
+        parked.threads.push(me.clone());
+        let before = self.busy_polls.replace(parked.busy_polls);
+        let watches = !parked.watched && parked.busy_polls != before;
+        parked.watched |= watches;
+        drop(parked);
+        // The slot may have been left in between: the worker that left it found nobody.
+        let left = scheduler.reactor.poller().claim().is_some();
+        if !left && !self.has_work() {
+            if watches {
+                thread::park_timeout(WATCH);
+            } else {
+                thread::park();
             }
         }
+        let mut parked = scheduler.parked();
+        parked.threads.retain(|thread| thread.id() != me.id());
+        parked.watched &= !watches;
+        drop(parked);
+        scheduler.idle.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Whether there is anything to do but wait, after having announced it.

@@ -282,3 +282,40 @@ mod local {
         Ok(())
     }
 }
+
+/// Somebody else polls while a worker computes: events do not wait for its task to end.
+#[test]
+fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(2).build()?;
+    let (blocker, quick) =
+        runtime.block_on(async { io::Result::Ok((UnixStream::pair()?, UnixStream::pair()?)) })?;
+    let done = Arc::new(AtomicBool::new(false));
+    let computing = Arc::new(AtomicBool::new(false));
+    let long = {
+        let (done, computing) = (Arc::clone(&done), Arc::clone(&computing));
+        runtime.spawn(async move {
+            blocker.1.read_async(&mut [0; 1]).await?;
+            computing.store(true, Ordering::Release);
+            let start = Instant::now();
+            while !done.load(Ordering::Acquire) && start.elapsed() < PATIENCE {
+                std::hint::spin_loop();
+            }
+            io::Result::Ok(())
+        })
+    };
+    for _ in 0..20 {
+        // Both workers have had the time to fall asleep, sometimes.
+        thread::sleep(Duration::from_millis(2));
+    }
+    let quick_end = quick.1;
+    let reader = runtime.spawn(async move { quick_end.read_async(&mut [0; 1]).await });
+    (&blocker.0).write_all(b"x")?;
+    while !computing.load(Ordering::Acquire) {
+        thread::yield_now();
+    }
+    (&quick.0).write_all(b"x")?;
+    let read = runtime.block_on(time::timeout(PATIENCE / 2, reader));
+    done.store(true, Ordering::Release);
+    assert_eq!(read.expect("nobody polls").expect("it does not panic")?, 1);
+    runtime.block_on(long).expect("it does not panic")
+}
