@@ -340,10 +340,13 @@ fn an_upstream_that_does_not_answer_costs_the_connect_timeout() {
     while let Ok(stream) = TcpStream::connect_timeout(&upstream, Duration::from_millis(100)) {
         queue.push(stream);
     }
-    let guard = guard(upstream, &["--connect-timeout", "200ms"]);
-    let cut = time_to_cut(&guard, |_| {});
-    assert!(cut >= Duration::from_millis(200), "{cut:?}");
-    guard.stderr.with("connect deadline (200ms) passed");
+    // The total deadline includes connecting.
+    for limit in ["--connect-timeout", "--total"] {
+        let guard = guard(upstream, &[limit, "200ms"]);
+        let cut = time_to_cut(&guard, |_| {});
+        assert!(cut >= Duration::from_millis(200), "{limit}: {cut:?}");
+        guard.stderr.with("connect deadline (200ms) passed");
+    }
 }
 
 /// Returns once nobody listens at `address` any more.
@@ -447,6 +450,25 @@ fn out_of_descriptors_it_serves_whom_it_has_and_accepts_again_when_it_can() {
     guard.stderr.with("accepting again");
     exchange(&guard.connect(), "a newcomer");
     assert_eq!(guard.stderr.count("upstream"), 0, "who is accepted is served");
+}
+
+/// A connection takes two descriptors, and what one gives up for another is not to be snatched.
+#[test]
+fn in_a_burst_beyond_its_descriptors_whoever_is_accepted_is_served() {
+    let guard = guard(echo_service(), &["--workers", "4"]);
+    guard.limit_descriptors(60);
+    for _ in 0..5 {
+        let clients: Vec<_> = (0..60).map(|_| guard.connect()).collect();
+        for mut client in &clients {
+            client.write_all(b"x").unwrap();
+        }
+        // They are accepted in the order in which they came, as those before them leave.
+        for mut client in clients {
+            client.read_exact(&mut [0]).expect("nobody is sent away");
+        }
+    }
+    guard.stderr.with("cannot accept");
+    assert_eq!(guard.stderr.count("upstream"), 0);
 }
 
 #[test]
