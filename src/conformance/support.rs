@@ -14,7 +14,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a thread is given to get stuck where a law wants it. The law holds all the same if it
 /// has not: then something else is tested.
-pub(super) const SETTLE: Duration = Duration::from_millis(20);
+pub(super) const SETTLE: Duration = Duration::from_millis(10);
+
+/// How long a law watches something that must not end. It could end later: no law can wait for
+/// ever.
+pub(super) const WATCH: Duration = Duration::from_millis(40);
 
 /// What one write sends where it does not matter; it fits into a datagram.
 pub(super) const CHUNK: usize = 4096;

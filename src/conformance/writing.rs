@@ -2,8 +2,8 @@
 
 use super::Subject;
 use super::support::{
-    CHUNK, check_closed, check_deadline, check_deadline_at, drain, fill, fluctuation, hour, join,
-    law, ms, pair, past, pending, write_on, write_until,
+    CHUNK, WATCH, check_closed, check_deadline, check_deadline_at, drain, fill, fluctuation, hour,
+    join, law, ms, pair, past, pending, write_on, write_until,
 };
 use crate::Deadline;
 use std::thread;
@@ -42,7 +42,7 @@ pub fn a4_write_timeout_must_not_return<S: Subject>() {
         writer.set_read_deadline(past()).unwrap();
         writer.set_write_deadline(Deadline::NEVER).unwrap();
         let writing = pending(&writer, write_on);
-        thread::sleep(ms(80));
+        thread::sleep(WATCH);
         assert!(!writing.is_finished(), "it has no deadline");
         writer.close().unwrap();
         check_closed::<S, ()>(Err(join(writing)));

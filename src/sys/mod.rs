@@ -34,13 +34,28 @@ pub(crate) fn close(fd: RawFd) -> io::Result<()> {
     checked(unsafe { libc::close(fd) }).map(drop)
 }
 
-/// A file that stands for a process and can be waited for.
+/// A file that stands for a child of this process and can be waited for.
+///
+/// Once a child was waited for there is none; and its number may be somebody else's, who is not
+/// taken for it.
 pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
-    let pid = libc::pid_t::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::ESRCH))?;
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the child was waited for already");
+    let pid = libc::pid_t::try_from(pid).map_err(|_| none())?;
     // SAFETY: no memory is passed.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = checked(libc::c_int::try_from(fd).expect("a descriptor is an int"))?;
-    Ok(owned(fd))
+    let fd = checked(libc::c_int::try_from(fd).expect("a descriptor is an int"));
+    let fd = owned(fd.map_err(|e| if e.raw_os_error() == Some(libc::ESRCH) { none() } else { e })?);
+    // SAFETY: all zero is a valid description of no event.
+    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
+    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `info` may be written to.
+    let looked =
+        unsafe { libc::waitid(libc::P_PIDFD, fd.as_raw_fd().cast_unsigned(), &raw mut info, look) };
+    match checked(looked) {
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Err(none()),
+        // Kernels before 5.4 cannot look.
+        _ => Ok(fd),
+    }
 }
 
 /// Asks the kernel to end this thread's timed waits on time instead of within 50 us.
