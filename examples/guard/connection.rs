@@ -6,8 +6,8 @@ use crate::limits::{Limit, Limits};
 use crate::pipe::Pipe;
 use crate::registry::Open;
 use crate::relay::{End, Relay};
+use netwheel::is_deadline;
 use netwheel::net::TcpStream;
-use netwheel::{Deadline, is_deadline};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(crate) async fn serve(guard: Arc<Guard>, client: Open, peer: SocketAddr, sec
 
 /// Connects to the first address that answers, all within one deadline.
 async fn connect(guard: &Guard, begun: Instant) -> io::Result<TcpStream> {
-    let deadline: Deadline = guard.connect.from(begun).min(guard.total.from(begun));
+    let deadline = guard.connect.from(begun);
     let mut last = None;
     for &address in &guard.upstream {
         match TcpStream::connect_async(address, deadline).await {

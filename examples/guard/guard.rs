@@ -35,7 +35,7 @@ impl Guard {
         Self {
             name,
             upstream,
-            connect: args.connect_timeout,
+            connect: args.connect_timeout.min(args.total),
             idle: args.idle,
             total: args.total,
             drain: args.drain,

@@ -14,6 +14,14 @@ impl Timeout {
     pub(crate) fn from(self, now: Instant) -> Deadline {
         Deadline::from(self.0.and_then(|timeout| now.checked_add(timeout)))
     }
+
+    /// The shorter of the two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Self(Some(a.min(b))),
+            (a, b) => Self(a.or(b)),
+        }
+    }
 }
 
 impl FromStr for Timeout {

@@ -340,10 +340,13 @@ fn an_upstream_that_does_not_answer_costs_the_connect_timeout() {
     while let Ok(stream) = TcpStream::connect_timeout(&upstream, Duration::from_millis(100)) {
         queue.push(stream);
     }
-    let guard = guard(upstream, &["--connect-timeout", "200ms"]);
-    let cut = time_to_cut(&guard, |_| {});
-    assert!(cut >= Duration::from_millis(200), "{cut:?}");
-    guard.stderr.with("connect deadline (200ms) passed");
+    // The total deadline includes connecting.
+    for limit in ["--connect-timeout", "--total"] {
+        let guard = guard(upstream, &[limit, "200ms"]);
+        let cut = time_to_cut(&guard, |_| {});
+        assert!(cut >= Duration::from_millis(200), "{limit}: {cut:?}");
+        guard.stderr.with("connect deadline (200ms) passed");
+    }
 }
 
 /// Returns once nobody listens at `address` any more.
