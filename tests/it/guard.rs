@@ -452,6 +452,25 @@ fn out_of_descriptors_it_serves_whom_it_has_and_accepts_again_when_it_can() {
     assert_eq!(guard.stderr.count("upstream"), 0, "who is accepted is served");
 }
 
+/// A connection takes two descriptors, and what one gives up for another is not to be snatched.
+#[test]
+fn in_a_burst_beyond_its_descriptors_whoever_is_accepted_is_served() {
+    let guard = guard(echo_service(), &["--workers", "4"]);
+    guard.limit_descriptors(60);
+    for _ in 0..5 {
+        let clients: Vec<_> = (0..60).map(|_| guard.connect()).collect();
+        for mut client in &clients {
+            client.write_all(b"x").unwrap();
+        }
+        // They are accepted in the order in which they came, as those before them leave.
+        for mut client in clients {
+            client.read_exact(&mut [0]).expect("nobody is sent away");
+        }
+    }
+    guard.stderr.with("cannot accept");
+    assert_eq!(guard.stderr.count("upstream"), 0);
+}
+
 #[test]
 fn refuses_bad_input_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
