@@ -1,10 +1,10 @@
 //! `examples/guard` as its operators and its clients see it.
 
 use crate::support::{
-    PATIENCE, Program, check_refuses, echo_service, example, exchange, patient, read_until_cut,
-    service,
+    PATIENCE, Program, Running, check_refuses, echo_service, example, exchange, patient,
+    read_until_cut, service,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::fs::{File, OpenOptions};
@@ -62,7 +62,8 @@ fn on_a_terminal_it_writes_one_status_line_over_and_over() {
     let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
     let slave = OpenOptions::new().write(true).open(name).unwrap();
     let mut guard = example("guard");
-    let mut guard = guard.stdout(slave.try_clone().unwrap()).stderr(slave).spawn().unwrap();
+    let guard = guard.stdout(slave.try_clone().unwrap()).stderr(slave).spawn().unwrap();
+    let mut guard = Running(guard);
     let mut screen = Vec::new();
     let mut terminal = File::from(terminal);
     let mut wait_for = |what: &str| {
@@ -79,24 +80,25 @@ fn on_a_terminal_it_writes_one_status_line_over_and_over() {
     wait_for("\r\x1b[K\x1b[?7l1 open");
     exchange(&client, "hello");
     wait_for("5 B up, 5 B down");
-    kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+    kill_process(guard.pid(), Signal::TERM).unwrap();
     // A line of the log goes above the status line.
     wait_for("\r\x1b[Kdraining for 5s: 1 open\r\n\r\x1b[K\x1b[?7l1 open");
     drop(client);
-    assert_eq!(guard.wait().unwrap().code(), Some(0));
+    assert_eq!(guard.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]
 fn it_does_not_mind_that_nobody_reads_what_it_says() {
-    let mut guard = example("guard").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let guard = example("guard").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut guard = Running(guard);
     let mut first = String::new();
-    BufReader::new(guard.stdout.take().unwrap()).read_line(&mut first).unwrap();
-    drop(guard.stderr.take());
+    BufReader::new(guard.0.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    drop(guard.0.stderr.take());
     let client = TcpStream::connect(first.split_whitespace().nth(1).unwrap()).unwrap();
     exchange(&client, "hello");
-    kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+    kill_process(guard.pid(), Signal::TERM).unwrap();
     drop(client);
-    assert_eq!(guard.wait().unwrap().code(), Some(0));
+    assert_eq!(guard.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]

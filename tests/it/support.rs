@@ -12,9 +12,26 @@ use std::time::{Duration, Instant};
 /// Longer than anything here takes, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running example that listens. Killed when dropped.
+/// A process that is killed when the test ends before it does.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails if it has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A running example that listens.
 pub(crate) struct Program {
-    child: Child,
+    child: Running,
     pub(crate) stdout: Lines,
     pub(crate) stderr: Lines,
     address: SocketAddr,
@@ -24,9 +41,8 @@ impl Program {
     /// Starts it, and returns once it has said where it listens: on its first line.
     #[track_caller]
     pub(crate) fn start<S: AsRef<OsStr>>(example: &str, args: impl IntoIterator<Item = S>) -> Self {
-        let (mut child, stdout, stderr) = spawn(example, args);
+        let (child, stdout, stderr) = spawn(example, args);
         let Some(first) = stdout.nth(0) else {
-            let _ = child.kill();
             panic!("{example} ended without a word but {:?}", stderr.all());
         };
         let address = first.strip_prefix("listening ").and_then(|address| address.parse().ok());
@@ -59,7 +75,7 @@ impl Program {
     /// The processor time that it has used, in ticks of 10 ms.
     #[track_caller]
     pub(crate) fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.0.id())).unwrap();
         // After the name, which is in parentheses: user and system time are the 12th and 13th.
         let (_, fields) = stat.rsplit_once(')').unwrap();
         fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
@@ -73,15 +89,7 @@ impl Program {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // Fails if it has ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.pid()
     }
 }
 
@@ -116,7 +124,7 @@ pub(crate) fn check_refuses(example: &str, args: &[&str], what: &str) {
 fn spawn<S: AsRef<OsStr>>(
     example: &str,
     args: impl IntoIterator<Item = S>,
-) -> (Child, Lines, Lines) {
+) -> (Running, Lines, Lines) {
     let child = self::example(example)
         .args(args)
         .stdin(Stdio::null())
@@ -127,7 +135,7 @@ fn spawn<S: AsRef<OsStr>>(
         child.unwrap_or_else(|error| panic!("{error}; `cargo build --examples` makes {example}"));
     let stdout = Lines::of(child.stdout.take().expect("piped"));
     let stderr = Lines::of(child.stderr.take().expect("piped"));
-    (child, stdout, stderr)
+    (Running(child), stdout, stderr)
 }
 
 /// Examples of the same build lie beside the directory of the tests: `cargo test` builds both.
@@ -141,14 +149,13 @@ pub(crate) fn example(name: &str) -> Command {
 }
 
 #[track_caller]
-fn wait(child: &mut Child) -> ExitStatus {
+fn wait(Running(child): &mut Running) -> ExitStatus {
     let begun = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("it is ours") {
             return status;
         }
         if begun.elapsed() > PATIENCE {
-            let _ = child.kill();
             panic!("it does not end");
         }
         thread::sleep(Duration::from_millis(2));
