@@ -29,6 +29,6 @@ pub use fd::Closer;
 pub use netwheel_netpoll::{Direction, Stats};
 pub use pollable::Pollable;
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "rt"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -24,6 +24,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,33 @@ struct File {
     /// False for a file that the poller refused: a regular file, for one.
     is_registered: bool,
     modes: Modes,
+    polled: Polled,
+}
+
+/// The directions in which a `poll_*` call had to wait.
+///
+/// Relaxed: who polls one direction from two tasks at a time cannot tell whose call goes on.
+#[derive(Debug, Default)]
+struct Polled([AtomicBool; 2]);
+
+impl Polled {
+    fn word(&self, direction: Direction) -> &AtomicBool {
+        match direction {
+            Direction::Read => &self.0[0],
+            Direction::Write => &self.0[1],
+        }
+    }
+
+    fn set(&self, direction: Direction) {
+        self.word(direction).store(true, Ordering::Relaxed);
+    }
+
+    fn take(&self, direction: Direction) -> bool {
+        let word = self.word(direction);
+        let was = word.load(Ordering::Relaxed);
+        word.store(false, Ordering::Relaxed);
+        was
+    }
 }
 
 /// Where a file comes from.
@@ -127,7 +155,16 @@ impl Fd {
         };
         let registered = descriptor.open(fd);
         let (refs, is_registered) = (Refs::new(), registered.is_ok());
-        let file = File { descriptor, reactor, refs, fd, ownership, is_registered, modes };
+        let file = File {
+            descriptor,
+            reactor,
+            refs,
+            fd,
+            ownership,
+            is_registered,
+            modes,
+            polled: Polled::default(),
+        };
         Ok((Self(Arc::new(file)), registered))
     }
 
@@ -190,20 +227,33 @@ impl Fd {
 
     /// One step of [`run_async`](Self::run_async) in the `poll_*` style: the last waker given
     /// counts.
+    ///
+    /// A call after one that had to wait goes on with that operation: what came in time counts,
+    /// also if the task runs after the deadline (WT-4).
     pub(crate) fn poll<T>(
         &self,
         direction: Direction,
         cx: &mut Context<'_>,
         mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
     ) -> Poll<io::Result<T>> {
-        self.prepare(direction)?;
+        if !budget::take() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.0.polled.take(direction) {
+            self.prepare(direction)?;
+        }
         loop {
             if let Some(result) = self.attempt(direction, &mut call) {
                 return Poll::Ready(result);
             }
-            let answer = self.0.descriptor.poll_ready(direction, cx.waker());
-            if let Err(error) = ready!(self.serve(answer)) {
-                return Poll::Ready(Err(self.failed(direction, error)));
+            match self.serve(self.0.descriptor.poll_ready(direction, cx.waker())) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(direction, error))),
+                Poll::Pending => {
+                    self.0.polled.set(direction);
+                    return Poll::Pending;
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 /// What a task's panic was called with.
@@ -48,7 +49,7 @@ impl<T> Future for JoinHandle<T> {
         let Some(task) = &mut self.task else { return Poll::Pending };
         Pin::new(task).poll(cx).map(|result| match result {
             Some(Ok(value)) => Ok(value),
-            Some(Err(panic)) => Err(JoinError { panic: Some(panic) }),
+            Some(Err(panic)) => Err(JoinError { panic: Some(Mutex::new(panic)) }),
             None => Err(JoinError { panic: None }),
         })
     }
@@ -62,7 +63,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// A task ended without a result: it panicked, or its runtime was shut down.
 pub struct JoinError {
-    panic: Option<Panic>,
+    /// In a lock for the sake of `Sync`, which a panic need not be and an error has to.
+    panic: Option<Mutex<Panic>>,
 }
 
 impl JoinError {
@@ -70,7 +72,7 @@ impl JoinError {
     /// was cancelled.
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
-        self.panic
+        self.panic.map(|panic| panic.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the task panicked.
@@ -83,6 +85,7 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(panic) = &self.panic else { return f.write_str("task was cancelled") };
+        let panic = panic.lock().unwrap_or_else(PoisonError::into_inner);
         let message = panic
             .downcast_ref::<&str>()
             .copied()

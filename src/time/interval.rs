@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 /// If `period` is zero; and as [`sleep_until`].
 ///
 /// ```
-/// use netwheel::{rt::Runtime, time};
+/// use futures_lite::future::block_on;
+/// use netwheel::time;
 /// use std::time::{Duration, Instant};
 ///
 /// let start = Instant::now();
-/// Runtime::new()?.block_on(async {
+/// block_on(async {
 ///     let mut interval = time::interval(Duration::from_millis(2));
 ///     for _ in 0..3 {
 ///         interval.tick().await;
 ///     }
 /// });
 /// assert!(start.elapsed() >= Duration::from_millis(6));
-/// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use]
 pub fn interval(period: Duration) -> Interval {

@@ -31,15 +31,15 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// sleep opens.
 ///
 /// ```
-/// use netwheel::{rt::Runtime, time};
+/// use futures_lite::future::block_on;
+/// use netwheel::time;
 /// use std::time::{Duration, Instant};
 ///
 /// let start = Instant::now();
-/// Runtime::new()?.block_on(async {
+/// block_on(async {
 ///     time::sleep(Duration::from_millis(5)).await;
 /// });
 /// assert!(start.elapsed() >= Duration::from_millis(5));
-/// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn sleep_until(deadline: impl Into<Deadline>) -> Sleep {
     let reactor = Reactor::current().expect("no descriptor is left for the poller");

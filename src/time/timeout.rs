@@ -23,13 +23,13 @@ use std::task::Poll;
 /// As [`sleep_until`].
 ///
 /// ```
-/// use netwheel::{rt::Runtime, time};
+/// use futures_lite::future::block_on;
+/// use netwheel::time;
 /// use std::time::Duration;
 ///
 /// let never = std::future::pending::<()>();
-/// let result = Runtime::new()?.block_on(time::timeout(Duration::from_millis(5), never));
+/// let result = block_on(time::timeout(Duration::from_millis(5), never));
 /// assert!(result.is_err());
-/// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn timeout<F: Future>(
     deadline: impl Into<Deadline>,

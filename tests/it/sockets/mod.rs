@@ -6,6 +6,7 @@ mod close;
 mod connect;
 mod interop;
 mod lossless;
+mod polled;
 mod process;
 mod signals;
 mod unix;
