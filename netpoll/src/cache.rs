@@ -16,6 +16,9 @@ const PER_BLOCK: usize = if cfg!(loom) { 2 } else { 4096 / size_of::<PollDesc>()
 /// Fewer than the 32 bits of an index: [`Token::WAKE`](crate::Token::WAKE) is out of reach.
 const MAX_BLOCKS: usize = (u32::MAX as usize / PER_BLOCK) - 1;
 
+const _: () =
+    assert!(MAX_BLOCKS * PER_BLOCK < u32::MAX as usize && MAX_BLOCKS * PER_BLOCK > 1 << 31);
+
 #[derive(Debug)]
 pub(crate) struct Block([PollDesc; PER_BLOCK]);
 

@@ -6,6 +6,7 @@ use crate::gate::Readiness;
 use crate::mutant::mutant;
 use crate::poller::Shared;
 use crate::ready::Ready;
+use crate::timerq::Filing;
 use crate::waiters::{Place, WaiterId};
 use crate::{Clock, Direction, Directions, PollError, Token};
 use std::io;
@@ -220,14 +221,18 @@ impl Descriptor {
         }
     }
 
-    /// Sees to it that the poller looks at this slot at `deadline` or before.
-    fn file(&self, deadline: u64) {
+    /// Sees to it that the poller looks at this slot at `deadline` or before. Returns whether that
+    /// took the wheel.
+    fn file(&self, deadline: u64) -> bool {
+        if deadline >= self.desc().filed() {
+            return false;
+        }
         let Shared { timers, counters, .. } = &*self.shared;
-        if deadline < self.desc().filed()
-            && timers.file(self.slot.index(), self.desc(), deadline, counters)
-        {
+        let filing = timers.file(self.slot.index(), self.desc(), deadline, counters);
+        if filing == Filing::Overslept {
             self.shared.wake();
         }
+        filing != Filing::Needless
     }
 
     /// Moves the deadline of some directions, for operations in progress and to come.
@@ -280,7 +285,9 @@ impl Descriptor {
             }
             mutant!("a setter forgets who came after" => return);
         }
-        self.file(self.desc().deadline(direction));
+        if self.file(self.desc().deadline(direction)) {
+            self.shared.counters.deadlines_filed.add(1);
+        }
     }
 
     /// The deadline of `direction`, [`NEVER`](crate::NEVER) if it has none.

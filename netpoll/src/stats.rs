@@ -54,9 +54,7 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
         #[non_exhaustive]
         pub struct Stats {
-            /// Deadlines set, cleared or moved, each direction for itself. Those that are in no
-            /// other count were a store and no more: nobody waited, or the entry was filed early
-            /// enough.
+            /// Deadlines set, cleared or moved, each direction for itself.
             pub deadlines_set: u64,
             $($(#[$doc])* pub $name: u64,)*
         }
@@ -64,7 +62,10 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Entries put into the wheel.
+    /// Deadlines that put an entry into the wheel or moved one when they were set: somebody
+    /// waited, and was waiting for something later. All others were a store and no more.
+    deadlines_filed,
+    /// Entries put into the wheel, by a deadline or by a waiter that has one.
     armed,
     /// Entries moved to an earlier tick by a deadline or a waiter.
     moved_earlier,
@@ -88,10 +89,9 @@ counters! {
 }
 
 impl Stats {
-    /// Deadlines that were set without touching the wheel: all of them but those that filed an
-    /// entry or moved one.
+    /// Deadlines that were set without touching the wheel.
     #[must_use]
     pub fn moved_without_the_wheel(&self) -> u64 {
-        self.deadlines_set.saturating_sub(self.armed + self.moved_earlier)
+        self.deadlines_set.saturating_sub(self.deadlines_filed)
     }
 }

@@ -44,6 +44,17 @@ struct SlotWheel {
     keys: Vec<Option<Key>>,
 }
 
+/// What became of an entry that was to be filed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Filing {
+    /// Nothing: it was filed no later.
+    Needless,
+    /// It is filed, and the poller wakes up in time for it.
+    InTime,
+    /// It is filed, and the poller sleeps past it: it has to be woken.
+    Overslept,
+}
+
 /// Slots found to have a deadline in the past while somebody waits.
 pub(crate) type Due = SmallVec<[(u32, Direction); 32]>;
 
@@ -61,13 +72,18 @@ impl TimerQueue {
         }
     }
 
-    /// Files the slot's entry at `when`, unless it is filed no later. Returns whether the poller
-    /// sleeps past it and has to be woken.
-    pub(crate) fn file(&self, index: u32, desc: &PollDesc, when: u64, counters: &Counters) -> bool {
+    /// Files the slot's entry at `when`, unless it is filed no later.
+    pub(crate) fn file(
+        &self,
+        index: u32,
+        desc: &PollDesc,
+        when: u64,
+        counters: &Counters,
+    ) -> Filing {
         let mut guard = lock(&self.wheel);
         let SlotWheel { wheel, keys } = &mut *guard;
         if when >= desc.filed() {
-            return false;
+            return Filing::Needless;
         }
         let at = index as usize;
         if keys.len() <= at {
@@ -83,7 +99,7 @@ impl TimerQueue {
         desc.file(when);
         self.earliest.store(self.earliest.load(Ordering::Relaxed).min(when), Ordering::Relaxed);
         let sleeping = self.sleeping.load(Ordering::Relaxed);
-        sleeping != AWAKE && when < sleeping
+        if sleeping != AWAKE && when < sleeping { Filing::Overslept } else { Filing::InTime }
     }
 
     /// How long the poller may sleep, at most `delay`; publishes it (NP-1, SC-2, SC-3).

@@ -121,6 +121,12 @@ fn with_nobody_waiting_a_deadline_is_a_store_dl_8() {
     let stats = world.stats();
     assert_eq!((stats.deadlines_set, stats.armed, stats.moved_earlier), (10, 0, 0));
     assert_eq!(stats.breaks_sent, 0);
+    // The entry that a waiter files is not the deadline's doing; an earlier one is.
+    socket.set(Directions::READ, SECOND);
+    let _reader = socket.reader();
+    assert_eq!((world.stats().armed, world.stats().moved_without_the_wheel()), (1, 11));
+    socket.set(Directions::READ, MS);
+    assert_eq!((world.stats().moved_earlier, world.stats().moved_without_the_wheel()), (1, 11));
 }
 
 #[test]

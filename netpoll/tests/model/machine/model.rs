@@ -44,6 +44,7 @@ pub(crate) struct Model {
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
     deadlines_set: u64,
+    deadlines_filed: u64,
     armed: u64,
     moved_earlier: u64,
     refiled: u64,
@@ -368,18 +369,18 @@ impl Model {
                 self.counts.expired += 1;
                 self.release_all(slot, direction);
             } else {
-                self.file(slot, when);
+                self.counts.deadlines_filed += u64::from(self.file(slot, when));
             }
         }
         Ok(())
     }
 
     /// The wheel looks at the slot at `when` or before; the poller is woken if it sleeps past it
-    /// (SC-5).
-    fn file(&mut self, slot: usize, when: u64) {
+    /// (SC-5). Returns whether that took the wheel.
+    fn file(&mut self, slot: usize, when: u64) -> bool {
         match self.slots[slot].filed {
-            Some(filed) if filed <= when => return,
-            _ if when == NEVER => return,
+            Some(filed) if filed <= when => return false,
+            _ if when == NEVER => return false,
             Some(_) => self.counts.moved_earlier += 1,
             None => self.counts.armed += 1,
         }
@@ -387,6 +388,7 @@ impl Model {
         if self.sleeping.is_some_and(|until| when < until) {
             self.wake();
         }
+        true
     }
 
     // === events and polls ===
@@ -586,6 +588,7 @@ impl PartialEq<Stats> for Counts {
         *self
             == Self {
                 deadlines_set: stats.deadlines_set,
+                deadlines_filed: stats.deadlines_filed,
                 armed: stats.armed,
                 moved_earlier: stats.moved_earlier,
                 refiled: stats.refiled,
