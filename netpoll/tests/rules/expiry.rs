@@ -1,7 +1,7 @@
 //! Expiry: EX, and its bounds.
 
 use crate::support::{MS, SECOND, Socket, TICK, TIMEOUT, Wakes, World};
-use netwheel_netpoll::{Direction, Directions, PollError, Ready};
+use netwheel_netpoll::{Descriptor, Direction, Directions, NEVER, PollError, Ready, Waiter};
 use std::time::Duration;
 
 const READ: Direction = Direction::Read;
@@ -172,4 +172,69 @@ fn deadlines_expire_by_tick() {
         assert!(woken[..last].iter().all(|&count| count == 0), "{woken:?}");
         assert!(woken[last..].iter().all(|&count| count == 1), "{woken:?}");
     }
+}
+
+/// A hundred thousand waiters whose deadlines are set, moved either way, cleared and passed: each
+/// is released in the poll that its deadline falls into, and in no other.
+#[test]
+fn a_hundred_thousand_deadlines_that_move_are_kept_one_by_one() {
+    const MANY: usize = 100_000;
+    const ROUNDS: u64 = 30;
+    let world = World::new();
+    let timers: Vec<Descriptor> = (0..MANY).map(|_| world.poller.descriptor().unwrap()).collect();
+    let mut waiters: Vec<(Waiter<'_>, Wakes)> = timers
+        .iter()
+        .map(|timer| {
+            timer.open_without_file();
+            (timer.waiter(READ), Wakes::new())
+        })
+        .collect();
+    // What a poll that ends at `now` must have done.
+    let mut released = vec![0; MANY];
+    let mut waits = vec![false; MANY];
+    let mut random = 7u64;
+    let mut any = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % below
+    };
+    for round in 0..ROUNDS {
+        for i in 0..MANY {
+            if any(4) != 0 {
+                continue;
+            }
+            let timer = &timers[i];
+            let (now, before) = (world.now(), timer.deadline(READ));
+            let deadline = match any(8) {
+                0 => NEVER,
+                1 => now.saturating_sub(any(MS)),
+                2 => now + 1 + any(10 * TICK),
+                3 => before.saturating_add(any(SECOND)).max(now + 1),
+                4 => now + 60 * SECOND + any(3_600 * SECOND),
+                _ => now + 1 + any(10 * SECOND),
+            };
+            timer.set_deadline(Directions::READ, deadline).unwrap();
+            if deadline <= now && deadline < before && waits[i] {
+                released[i] += 1;
+                waits[i] = false;
+            }
+            if !waits[i] {
+                let (waiter, wakes) = &mut waiters[i];
+                waits[i] = waiter.poll(wakes.waker()).is_pending();
+                assert_eq!(waits[i], deadline > now);
+            }
+        }
+        world.run_until(world.now() + 1 + any(SECOND));
+        for (i, (_, wakes)) in waiters.iter().enumerate() {
+            let deadline = timers[i].deadline(READ);
+            // The last tick of the wheel may not have begun: never early.
+            let due = deadline != NEVER && deadline.next_multiple_of(TICK) <= world.now();
+            if waits[i] && due {
+                released[i] += 1;
+                waits[i] = false;
+            }
+            assert_eq!(wakes.count(), released[i], "round {round}, timer {i}, {deadline}");
+        }
+    }
+    assert!(world.stats().refiled > 1_000 && world.stats().moved_earlier > 1_000);
+    assert!(world.stats().moved_without_the_wheel() > world.stats().deadlines_set / 2);
 }
