@@ -75,6 +75,9 @@ impl Descriptor {
     /// Uses the descriptor for its deadlines alone, without a file: a wait ends when its deadline
     /// does, or at an [`evict`](Self::evict).
     ///
+    /// It may also end as if the direction were ready, if the slot had a file before and an event
+    /// of that one comes late (PD-7): then [`clear`](Self::clear) it, and wait again.
+    ///
     /// ```
     /// use netwheel_netpoll::{Direction, Directions, PollError, Poller};
     ///

@@ -2,7 +2,7 @@
 
 use crate::Deadline;
 use crate::reactor::Reactor;
-use netwheel_netpoll::{Descriptor, Direction, Directions, PollError};
+use netwheel_netpoll::{Descriptor, Direction, Directions};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -79,8 +79,11 @@ impl Sleep {
     /// Whether the deadline has passed; if not, `waker` is called when it does. The caller sees to
     /// it that somebody polls.
     pub(crate) fn poll_elapsed(&self, waker: &Waker) -> Poll<()> {
-        let answer = ready!(self.descriptor.poll_ready(Direction::Read, waker));
-        debug_assert_eq!(answer, Err(PollError::Timeout), "nothing else can end it");
+        // An event for the file that had the slot before may have come late: a hint, like any
+        // other, that there is nothing behind (PD-7).
+        while let Ok(()) = ready!(self.descriptor.poll_ready(Direction::Read, waker)) {
+            self.descriptor.clear(Direction::Read, self.descriptor.readiness(Direction::Read));
+        }
         Poll::Ready(())
     }
 }
