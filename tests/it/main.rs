@@ -5,4 +5,5 @@ mod echo;
 mod guard;
 mod rt;
 mod sockets;
+mod std_usage;
 mod support;
