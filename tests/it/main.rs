@@ -1,5 +1,6 @@
 //! What users see: one binary, one module for each subject.
 
+mod cases;
 mod conformance;
 mod echo;
 mod guard;
