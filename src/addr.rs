@@ -25,6 +25,9 @@ impl Address for unix::SocketAddr {
         if address.is_unnamed() || address.len() == 0 {
             return Self::from_pathname("");
         }
+        if let Some(name) = address.as_abstract_namespace() {
+            return Self::from_abstract_name(name);
+        }
         address.as_unix().ok_or_else(|| invalid("not an address of a unix socket"))
     }
 }

@@ -71,8 +71,13 @@ thread_local! {
 
 impl Reactor {
     pub(crate) fn new(has_workers: bool) -> io::Result<Arc<Self>> {
+        Self::over(Poller::new()?, has_workers)
+    }
+
+    /// A reactor over a poller of one's own.
+    pub(crate) fn over(poller: Poller, has_workers: bool) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            poller: Poller::new()?,
+            poller,
             dead: Socket::new(Domain::UNIX, Type::STREAM, None)?.into(),
             parked: Mutex::default(),
             has_workers: AtomicBool::new(has_workers),

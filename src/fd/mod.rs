@@ -3,6 +3,8 @@
 mod closer;
 mod modes;
 mod refs;
+#[cfg(test)]
+mod tests;
 
 pub use closer::Closer;
 

@@ -105,7 +105,14 @@ impl Refs {
 
 #[cfg(test)]
 mod tests {
-    use super::Refs;
+    use super::{COUNT, Refs};
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    #[should_panic(expected = "too many concurrent operations")]
+    fn one_reference_too_many_is_told_from_an_unbalanced_one_i_5() {
+        Refs(AtomicU32::new(COUNT)).enter();
+    }
 
     #[test]
     fn a_closed_file_refuses_references_fdm_2() {

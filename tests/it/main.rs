@@ -1,8 +1,10 @@
 //! What users see: one binary, one module for each subject.
 
+mod cases;
 mod conformance;
 mod echo;
 mod guard;
 mod rt;
 mod sockets;
+mod std_usage;
 mod support;

@@ -2,6 +2,7 @@
 
 mod accept;
 mod callbacks;
+mod catalogue;
 mod close;
 mod connect;
 mod interop;
