@@ -3,6 +3,7 @@
 mod cases;
 mod conformance;
 mod echo;
+mod fetch;
 mod guard;
 mod rt;
 mod sockets;
