@@ -143,3 +143,20 @@ impl WaitQueue {
         self.first.iter_mut().chain(rest).find(|waiter| waiter.id() == id).map(|w| &mut w.waker)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{RETURNED, WaiterId};
+    use std::collections::HashSet;
+    use std::thread;
+
+    #[test]
+    fn no_two_waiters_have_one_name() {
+        let names = |_| thread::spawn(|| (0..1_000).map(|_| WaiterId::unique().0).collect());
+        let all: Vec<Vec<u64>> = (0..4).map(names).map(|thread| thread.join().unwrap()).collect();
+        let distinct: HashSet<u64> = all.into_iter().flatten().collect();
+        assert_eq!(distinct.len(), 4_000);
+        assert!(!distinct.contains(&WaiterId::POLL.0));
+        assert!(distinct.iter().all(|name| name & RETURNED == 0));
+    }
+}
