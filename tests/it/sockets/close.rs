@@ -1,20 +1,28 @@
 //! Closing: from anywhere, for good, and of nothing else.
 
-use super::util::{PATIENCE, blocked, ends, ms, tcp_pair};
+use super::util::{PATIENCE, blocked, ends, in_child, ms, tcp_pair};
 use netwheel::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
 use netwheel::{is_closed, pipe};
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-/// Without `SO_REUSEADDR`: that the port is free is the kernel's word.
+/// An address of the loopback network that no other test uses, nor takes a port of.
+fn address_of_its_own() -> SocketAddr {
+    let [_, _, a, b] = std::process::id().to_be_bytes();
+    SocketAddr::from(([127, 77, a, b.max(1)], 0))
+}
+
+/// Without `SO_REUSEADDR`: that the port is free is the kernel's word. In a process of its own:
+/// elsewhere another test could start a child, which has all files for a moment.
 #[test]
 fn d7_the_port_is_free_when_close_returns() {
-    ends(|| {
+    in_child("sockets::close::d7_the_port_is_free_when_close_returns", || {
         for round in 0..50 {
-            let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+            let listener = Arc::new(TcpListener::bind(address_of_its_own()).unwrap());
             let address = listener.local_addr().unwrap();
             let accepting: Vec<_> = (0..3)
                 .map(|_| {
@@ -44,9 +52,9 @@ fn d7_the_port_is_free_when_close_returns() {
 
 #[test]
 fn d7_a_udp_port_is_free_when_close_returns() {
-    ends(|| {
+    in_child("sockets::close::d7_a_udp_port_is_free_when_close_returns", || {
         for _ in 0..50 {
-            let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
+            let socket = Arc::new(UdpSocket::bind(address_of_its_own()).unwrap());
             let address = socket.local_addr().unwrap();
             let receiving = thread::spawn({
                 let socket = Arc::clone(&socket);
@@ -165,7 +173,7 @@ fn target(fd: RawFd) -> Option<String> {
 #[test]
 fn as_fd_after_a_close_refers_to_a_dead_socket_and_the_number_goes_with_the_value() {
     let test = "sockets::close::as_fd_after_a_close_refers_to_a_dead_socket_and_the_number_goes_with_the_value";
-    super::util::in_child(test, || {
+    in_child(test, || {
         let (client, server) = tcp_pair();
         let lent = client.as_raw_fd();
         let before = target(lent).unwrap();

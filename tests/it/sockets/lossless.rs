@@ -125,9 +125,11 @@ fn a_close_tells_the_progress_of_exact_transfers() {
             assert_eq!(progress(&error), 4);
 
             let (client, server) = tcp_pair();
+            SockRef::from(&client).set_send_buffer_size(1 << 16).unwrap();
+            SockRef::from(&server).set_recv_buffer_size(1 << 16).unwrap();
             let closer = client.closer();
-            let writing =
-                blocked("exact-writer", move || (exact.write)(&client, &pattern(64 << 20)));
+            let sent = pattern(4 << 20);
+            let writing = blocked("exact-writer", move || (exact.write)(&client, &sent));
             closer.close().unwrap();
             let error = writing.join().unwrap().unwrap_err();
             assert!(is_closed(&error));
