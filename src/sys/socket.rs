@@ -1,9 +1,14 @@
 //! The system calls of sockets, one function each: no loop, no deadline.
+//!
+//! Reading and writing go past libc's functions, which are points of thread cancellation: each
+//! takes two locked instructions to say so, in a process with more than one thread, for calls
+//! that never block here.
 
 use super::{CHUNK, MAX_SLICES, borrowed, checked, moved};
 use socket2::{SockAddr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 /// Receives; never blocks, even if somebody has cleared `O_NONBLOCK` through a duplicate (IO-11).
 pub(crate) fn read(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
@@ -17,8 +22,9 @@ pub(crate) fn peek(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
 
 fn recv(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<usize> {
     let (len, flags) = (buf.len().min(CHUNK), flags | libc::MSG_DONTWAIT);
-    // SAFETY: `buf` is writable for at least the length given.
-    moved(unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), len, flags) })
+    let (buf, nobody) = (buf.as_mut_ptr(), ptr::null_mut::<libc::c_void>());
+    // SAFETY: `buf` is writable for at least the length given, and no sender is asked for.
+    moved(unsafe { libc::syscall(libc::SYS_recvfrom, fd, buf, len, flags, nobody, nobody) } as isize)
 }
 
 pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -58,8 +64,11 @@ const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
 
 pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     let len = buf.len().min(CHUNK);
-    // SAFETY: `buf` is readable for at least the length given.
-    moved(unsafe { libc::send(fd, buf.as_ptr().cast(), len, SEND_FLAGS) })
+    let (buf, nobody, none) = (buf.as_ptr(), ptr::null::<libc::c_void>(), 0usize);
+    // SAFETY: `buf` is readable for at least the length given, and no address is passed.
+    moved(
+        unsafe { libc::syscall(libc::SYS_sendto, fd, buf, len, SEND_FLAGS, nobody, none) } as isize
+    )
 }
 
 pub(crate) fn write_vectored(fd: RawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
