@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+type Target = fn(&[u8]);
+
 #[test]
 fn the_corpora_are_replayed() {
-    let targets: [(&str, fn(&[u8])); 2] =
+    let targets: [(&str, Target); 2] =
         [("netpoll", netwheel_fuzz::netpoll), ("wheel", netwheel_fuzz::wheel)];
     for (target, run) in targets {
         for kind in ["corpus", "regressions"] {

@@ -4,6 +4,7 @@ use crate::blocks::{HOLE, ITEMS};
 use crate::next::Known;
 use crate::slots::Content;
 use crate::{Key, NEVER, Wheel};
+use core::hint::black_box;
 
 /// Timers brought down ahead of their time by one advance, at most.
 const RELAX: usize = 256;
@@ -166,9 +167,11 @@ impl<T> Wheel<T> {
                 }
                 Content::Chain { tail } => {
                     let block = self.levels.slots.blocks().next(tail);
-                    let items = *self.levels.slots.blocks().items(block);
-                    let deadlines = self.levels.slots.deadlines(&self.entries, block);
-                    self.touch(&items);
+                    let (items, deadlines) = self.fetch(block);
+                    if block != tail {
+                        // On its way while this one is dealt with.
+                        black_box(self.fetch(self.levels.slots.blocks().next(block)));
+                    }
                     for item in self.levels.slots.blocks().range(block) {
                         let index = items[item];
                         if index == HOLE {
@@ -186,13 +189,15 @@ impl<T> Wheel<T> {
             }
         }
     }
-    /// Asks for the values of a block before the first is needed, so that the cache misses overlap.
+    /// The items of a block and their deadlines. Their values are asked for too: all cache misses
+    /// of a block overlap, and none is left for later.
     #[inline]
-    fn touch(&self, items: &[u32; ITEMS]) {
-        let present = items
-            .iter()
-            .filter(|&&index| self.values.get(index as usize).is_some_and(Option::is_some));
-        core::hint::black_box(present.count());
+    fn fetch(&self, block: u32) -> ([u32; ITEMS], [u64; ITEMS]) {
+        let items = *self.levels.slots.blocks().items(block);
+        let deadlines = self.levels.slots.deadlines(&self.entries, block);
+        let value = |index: u32| self.values.get(index as usize).is_some_and(Option::is_some);
+        black_box(items.iter().filter(|&&index| value(index)).count());
+        (items, deadlines)
     }
 
     /// What becomes of a timer in the slot of `tick`. It is still there if `offer` panics.

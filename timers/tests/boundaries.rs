@@ -104,6 +104,35 @@ fn a_timer_at_every_boundary_fires_in_order() {
     }
 }
 
+/// Re-armed to an earlier tick on either side of where a slot begins: to stay in a slot that begins
+/// later would be late.
+#[test]
+fn a_timer_re_armed_around_a_boundary_is_on_time() {
+    for geometry in GEOMETRIES {
+        let time = |tick: u64| tick.saturating_mul(geometry.tick());
+        for start in [0u64, 1, 300, 5_000] {
+            for bits in boundary_bits(geometry) {
+                let Some(boundary) = (start >> bits).checked_add(1).map(|slot| slot << bits) else {
+                    continue;
+                };
+                if boundary <= start + 2 || boundary > last_tick(geometry) - 4 {
+                    continue;
+                }
+                for tick in boundary - 2..=boundary + 2 {
+                    let mut wheel = Wheel::with_geometry(geometry);
+                    assert_eq!(expire(&mut wheel, time(start)), []);
+                    let key = wheel.insert(time(boundary + 3), tick);
+                    assert!(wheel.rearm(key, time(tick)));
+                    wheel.check_invariants();
+                    assert_eq!(wheel.next_expiry(), Some(time(tick)), "{start}, {boundary}");
+                    assert_eq!(expire(&mut wheel, time(tick) - 1), [], "{start}, {boundary}");
+                    assert_eq!(expire(&mut wheel, time(tick)), [tick], "{start}, {boundary}");
+                }
+            }
+        }
+    }
+}
+
 /// Every tick of the first window and of the slots around its edges, from every present in it.
 #[test]
 fn every_tick_around_the_first_windows_edge_is_exact() {

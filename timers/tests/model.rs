@@ -19,7 +19,7 @@ fn property(words: Vec<u32>) -> TestResult {
 fn short_runs_agree_with_the_model() {
     QuickCheck::new()
         .rng(Gen::new(30))
-        .tests(3_000)
+        .tests(1_500)
         .quickcheck(property as fn(Vec<u32>) -> TestResult);
 }
 
@@ -27,6 +27,6 @@ fn short_runs_agree_with_the_model() {
 fn long_runs_agree_with_the_model() {
     QuickCheck::new()
         .rng(Gen::new(400))
-        .tests(60)
+        .tests(40)
         .quickcheck(property as fn(Vec<u32>) -> TestResult);
 }

@@ -77,6 +77,7 @@ wheel-peers [options]
   --clock wall|cpu      the stopwatch (default wall)
   --quick               shorter runs, for a look
   --json FILE           also write the results there
+  --markdown FILE       also write a table of the speeds there, a line for each peer
   --list                name the workloads and the peers
 workloads: limit insert-cancel rearm expire mixed robin jump memory check wakeups far
 ";
@@ -117,11 +118,62 @@ fn number(x: f64) -> String {
     }
 }
 
+/// Two or three digits.
+fn brief(x: f64) -> String {
+    match x {
+        x if x < 10.0 => format!("{x:.1}"),
+        x if x < 10_000.0 => format!("{x:.0}"),
+        x if x < 1e6 => format!("{:.0} k", x / 1e3),
+        x => format!("{:.1} M", x / 1e6),
+    }
+}
+
 struct Report {
     rows: Vec<Row>,
 }
 
+/// The columns of the table: metric, number of timers, head.
+const COLUMNS: [(&str, usize, &str); 16] = [
+    ("rearm-mean", 1_000, "re-arm 10³"),
+    ("rearm-mean", 100_000, "10⁵"),
+    ("rearm-mean", 1_000_000, "10⁶"),
+    ("insert", 1_000_000, "insert"),
+    ("cancel", 1_000_000, "cancel"),
+    ("mixed+next", 1_000_000, "mixed + next"),
+    ("robin+next", 1_000, "robin 10³"),
+    ("robin+next", 1_000_000, "10⁶"),
+    ("expire", 100_000, "expire 10⁵"),
+    ("expire", 1_000_000, "10⁶"),
+    ("expire-worst-step", 1_000_000, "longest step, µs"),
+    ("jump-1h", 0, "idle hour"),
+    ("bytes", 100_000, "bytes 10⁵"),
+    ("bytes", 1_000_000, "10⁶"),
+    ("rearm-bytes", 1_000_000, "after re-arms"),
+    ("wakeups", 0, "wake-ups"),
+];
+
 impl Report {
+    fn markdown(&self, peers: &[Peer]) -> String {
+        let mut s = String::from("| peer |");
+        for (_, _, head) in COLUMNS {
+            let _ = write!(s, " {head} |");
+        }
+        s.push_str("\n|---|");
+        s.push_str(&"---:|".repeat(COLUMNS.len()));
+        s.push('\n');
+        for p in peers {
+            let _ = write!(s, "| `{}` |", p.name);
+            for (metric, n, _) in COLUMNS {
+                let row = self.rows.iter().find(|r| {
+                    r.peer == p.name && r.metric == metric && r.n == n && r.text.is_none()
+                });
+                let _ = write!(s, " {} |", row.map_or("–".into(), |r| brief(r.median)));
+            }
+            s.push('\n');
+        }
+        s
+    }
+
     fn add(&mut self, row: Row) {
         let value = match &row.text {
             Some(t) => t.clone(),
@@ -172,7 +224,8 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let mut filters: Vec<String> = Vec::new();
     let mut sizes = vec![1_000usize, 100_000, 1_000_000];
-    let (mut reps, mut quick, mut json) = (5usize, false, None::<String>);
+    let (mut reps, mut quick) = (5usize, false);
+    let (mut json, mut markdown) = (None::<String>, None::<String>);
     let need = |v: Option<String>| -> String {
         v.unwrap_or_else(|| {
             eprint!("{USAGE}");
@@ -200,6 +253,7 @@ fn main() {
             },
             "--quick" => quick = true,
             "--json" => json = Some(need(args.next())),
+            "--markdown" => markdown = Some(need(args.next())),
             "--list" => {
                 for p in registry() {
                     println!("{:<17} next_expiry: {}", p.name, p.next.as_str());
@@ -314,6 +368,10 @@ fn main() {
         }
     }
 
+    if let Some(path) = markdown {
+        std::fs::write(&path, report.markdown(&peers)).unwrap();
+        eprintln!("wrote {path}");
+    }
     if let Some(path) = json {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let cpu = cpu
