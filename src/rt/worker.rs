@@ -319,6 +319,22 @@ impl Worker {
             let mut ready = poll(&mut slot, Some(Duration::ZERO));
             drop(slot);
             ready.wake_all();
+            self.leave_slot_to_others();
+        }
+    }
+
+    /// This worker is busy: if there is an idle one, and none that polls or watches, it takes the
+    /// slot. It may have parked because it found the slot taken just now.
+    fn leave_slot_to_others(&self) {
+        let scheduler = &*self.scheduler;
+        if scheduler.stealers.len() == 1 {
+            return;
+        }
+        let parked = scheduler.parked();
+        let is_attended = parked.polling || parked.watched;
+        drop(parked);
+        if !is_attended {
+            scheduler.wake_one();
         }
     }
 
