@@ -159,7 +159,8 @@ impl TcpStream {
         /// How many routers a packet may pass.
         set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
         /// What the kernel does with unsent bytes when the socket is closed (`SO_LINGER`): `None`
-        /// to send them in the background, zero to drop them and reset the connection.
+        /// to send them in the background, zero to drop them and reset the connection. Any other
+        /// time is how long the kernel makes the close wait for them, and so a drop of the value.
         set_linger, linger: Option<Duration> => set_linger, linger;
         /// Whether the kernel probes a silent peer (`SO_KEEPALIVE`).
         set_keepalive, keepalive: bool => set_keepalive, keepalive;
