@@ -85,7 +85,7 @@ macro_rules! deadline_methods {
 }
 pub(crate) use deadline_methods;
 
-/// `AsFd`, `AsRawFd`, `From` and `Into` an `OwnedFd`, and `Debug`, for a type with a field `fd`.
+/// The conversions from and into files and their numbers, and `Debug`, for a type with a field `fd`.
 macro_rules! file_traits {
     ($type:ident) => {
         impl ::std::os::fd::AsFd for $type {
@@ -120,6 +120,21 @@ macro_rules! file_traits {
             /// deadlines are gone. A closed one gives a dead socket.
             fn from(value: $type) -> Self {
                 value.fd.into_owned()
+            }
+        }
+
+        impl ::std::os::fd::IntoRawFd for $type {
+            /// As into an `OwnedFd`.
+            fn into_raw_fd(self) -> ::std::os::fd::RawFd {
+                ::std::os::fd::OwnedFd::from(self).into_raw_fd()
+            }
+        }
+
+        #[expect(unsafe_code, reason = "std's trait: the caller vouches for the number")]
+        impl ::std::os::fd::FromRawFd for $type {
+            /// As from an `OwnedFd`.
+            unsafe fn from_raw_fd(fd: ::std::os::fd::RawFd) -> Self {
+                Self::from($crate::sys::owned(fd))
             }
         }
 

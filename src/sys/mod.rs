@@ -105,7 +105,7 @@ pub(crate) fn borrowed<T: ?Sized>(_owner: &T, fd: RawFd) -> BorrowedFd<'_> {
 
 /// The number `fd`, which the caller owns and gives up.
 pub(crate) fn owned(fd: RawFd) -> OwnedFd {
-    // SAFETY: the caller owns it; see above.
+    // SAFETY: the caller owns it; see above. One that got it from outside was vouched for.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 

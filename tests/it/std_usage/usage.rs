@@ -4,6 +4,7 @@ use super::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixS
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::UdpSocket as StdUdpSocket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::path::PathBuf;
@@ -472,5 +473,26 @@ fn unix_datagram_pair_and_options() -> io::Result<()> {
     assert!(b.take_error()?.is_none());
     a.shutdown(Shutdown::Both)?;
     assert_eq!(a.send(b"x").unwrap_err().kind(), ErrorKind::BrokenPipe);
+    Ok(())
+}
+
+/// As a program does that inherits its sockets.
+#[test]
+#[expect(unsafe_code, reason = "std's trait asks for it")]
+fn raw_numbers_go_out_and_come_back() -> io::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let number = listener.into_raw_fd();
+    // SAFETY: it was given up in the line above, and is a listener's.
+    let listener = unsafe { TcpListener::from_raw_fd(number) };
+    let client = TcpStream::connect(address)?;
+    assert_eq!(listener.accept()?.1, client.local_addr()?);
+    assert_eq!(listener.as_raw_fd(), number);
+
+    let (a, mut b) = UnixStream::pair()?;
+    // SAFETY: it is given up here, and is a stream's.
+    let mut a = unsafe { UnixStream::from_raw_fd(a.into_raw_fd()) };
+    a.write_all(b"x")?;
+    assert_eq!(b.read(&mut [0; 8])?, 1);
     Ok(())
 }
