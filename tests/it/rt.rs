@@ -61,35 +61,39 @@ fn a_reader_released_while_its_worker_is_busy_is_woken() -> io::Result<()> {
     Ok(())
 }
 
-/// An operation that never has to wait would keep its worker for itself (budget).
+/// Operations that never have to wait would keep a worker for themselves (budget), whatever
+/// style they are in.
 #[test]
 fn a_task_that_never_waits_leaves_others_their_turn() -> io::Result<()> {
-    let runtime = Runtime::builder().workers(1).build()?;
-    let turns = Arc::new(AtomicUsize::new(0));
-    let greedy = {
-        let turns = Arc::clone(&turns);
-        async move {
+    for polled in [false, true] {
+        let runtime = Runtime::builder().workers(1).build()?;
+        let turns = Arc::new(AtomicUsize::new(0));
+        let modest = {
+            let turns = Arc::clone(&turns);
+            async move {
+                loop {
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    yield_now().await;
+                }
+            }
+        };
+        let greedy = async move {
             let (reader, _writer) = io::pipe()?;
             let file = Pollable::new(reader)?;
             for _ in 0..100_000 {
-                file.read_with_async(|_| Ok(())).await?;
+                if polled {
+                    poll_fn(|cx| file.poll_read_with(cx, |_| Ok(()))).await?;
+                } else {
+                    file.read_with_async(|_| Ok(())).await?;
+                }
             }
             io::Result::Ok(turns.load(Ordering::Relaxed))
-        }
-    };
-    let modest = {
-        let turns = Arc::clone(&turns);
-        async move {
-            loop {
-                turns.fetch_add(1, Ordering::Relaxed);
-                yield_now().await;
-            }
-        }
-    };
-    let _modest = runtime.spawn(modest);
-    let greedy = runtime.spawn(greedy);
-    let turns = runtime.block_on(greedy).expect("it does not panic")?;
-    assert!(turns > 500, "the other task had {turns} turns during 100,000 operations");
+        };
+        let _modest = runtime.spawn(modest);
+        let greedy = runtime.spawn(greedy);
+        let turns = runtime.block_on(greedy).expect("it does not panic")?;
+        assert!(turns > 500, "the other task had {turns} turns during 100,000 operations");
+    }
     Ok(())
 }
 

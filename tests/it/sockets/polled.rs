@@ -41,37 +41,3 @@ fn what_came_in_time_counts_however_late_the_task_runs_wt_4() -> io::Result<()> 
     assert!(is_deadline(&error));
     Ok(())
 }
-
-/// Tasks that use `poll_*` methods stand back as well.
-#[cfg(feature = "rt")]
-#[test]
-fn a_task_that_polls_without_end_leaves_others_their_turn() -> io::Result<()> {
-    use netwheel::Pollable;
-    use netwheel::rt::{Runtime, yield_now};
-    use std::future::poll_fn;
-    use std::sync::atomic::AtomicUsize;
-
-    let runtime = Runtime::builder().workers(1).build()?;
-    let turns = Arc::new(AtomicUsize::new(0));
-    let greedy = {
-        let turns = Arc::clone(&turns);
-        async move {
-            let (reader, _writer) = io::pipe()?;
-            let file = Pollable::new(reader)?;
-            for _ in 0..100_000 {
-                poll_fn(|cx| file.poll_read_with(cx, |_| Ok(()))).await?;
-            }
-            io::Result::Ok(turns.load(Ordering::Relaxed))
-        }
-    };
-    let modest = async move {
-        loop {
-            turns.fetch_add(1, Ordering::Relaxed);
-            yield_now().await;
-        }
-    };
-    let _modest = runtime.spawn(modest);
-    let turns = runtime.block_on(runtime.spawn(greedy)).expect("it does not panic")?;
-    assert!(turns > 500, "the other task had {turns} turns during 100,000 operations");
-    Ok(())
-}
