@@ -151,3 +151,33 @@ fn a_thread_that_leaves_the_poller_hands_it_on() {
         thread.join().unwrap();
     }
 }
+
+#[test]
+fn cl3_close_returns_when_the_last_call_has_left() {
+    ends(|| {
+        let (file, _writer) = pollable();
+        let (leave, left) = std::sync::mpsc::channel::<()>();
+        let inside = Arc::new(Barrier::new(2));
+        let calling = thread::spawn({
+            let (file, inside) = (Arc::clone(&file), Arc::clone(&inside));
+            move || {
+                file.read_with(|_| {
+                    inside.wait();
+                    left.recv().unwrap();
+                    Ok(())
+                })
+            }
+        });
+        inside.wait();
+        let closing = blocked("cl3-closer", {
+            let file = Arc::clone(&file);
+            move || file.close()
+        });
+        assert!(!closing.is_finished(), "somebody is using the file");
+        leave.send(()).unwrap();
+        closing.join().unwrap().unwrap();
+        let flags = rustix::fs::fcntl_getfl(&*file).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "it was given back");
+        calling.join().unwrap().expect("what it had begun it has done (CL-7)");
+    });
+}
