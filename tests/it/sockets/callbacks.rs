@@ -1,13 +1,15 @@
 //! What code that we call may do: callbacks of a `Pollable`, futures in `block_on`.
 
-use super::util::{blocked, ends, ms, tcp_pair};
+use super::util::{blocked, ends, eventually, ms, tcp_pair};
 use netwheel::rt::{Runtime, run_local};
 use netwheel::{Pollable, is_closed};
 use std::future::poll_fn;
 use std::io::{self, Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 fn pollable() -> (Arc<Pollable<io::PipeReader>>, io::PipeWriter) {
     let (reader, writer) = io::pipe().unwrap();
@@ -118,28 +120,64 @@ fn block_on_data_and_a_deadline() {
 /// the others would never learn that theirs have passed.
 #[test]
 fn a_thread_that_leaves_the_poller_hands_it_on() {
-    ends(|| {
-        const THREADS: usize = 4;
-        let start = Arc::new(Barrier::new(THREADS));
-        let threads: Vec<_> = (0..THREADS)
-            .map(|i| {
-                let start = Arc::clone(&start);
-                thread::spawn(move || {
-                    let (reader, _writer) = netwheel::pipe::pipe().unwrap();
-                    for round in 0..2000 {
-                        start.wait();
-                        let micros = (round * 37 + i * 53) % 200;
-                        reader
-                            .set_deadline(std::time::Duration::from_micros(micros as u64))
-                            .unwrap();
-                        let error = (&reader).read(&mut [0]).unwrap_err();
-                        assert!(netwheel::is_deadline(&error), "{error}");
-                    }
-                })
+    const THREADS: usize = 4;
+    let start = Arc::new(Barrier::new(THREADS));
+    let waits = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|i| {
+            let (start, waits) = (Arc::clone(&start), Arc::clone(&waits));
+            thread::spawn(move || {
+                let (reader, _writer) = netwheel::pipe::pipe().unwrap();
+                for round in 0..2000 {
+                    start.wait();
+                    let micros = (round * 37 + i * 53) % 200;
+                    reader.set_deadline(Duration::from_micros(micros as u64)).unwrap();
+                    let error = (&reader).read(&mut [0]).unwrap_err();
+                    assert!(netwheel::is_deadline(&error), "{error}");
+                    waits.fetch_add(1, Ordering::Relaxed);
+                }
             })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
+        })
+        .collect();
+    // On a busy machine all of it may take long; one round does not.
+    while !threads.iter().all(thread::JoinHandle::is_finished) {
+        let before = waits.load(Ordering::Relaxed);
+        eventually("the next deadline is met", || {
+            waits.load(Ordering::Relaxed) > before
+                || threads.iter().all(thread::JoinHandle::is_finished)
+        });
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn cl3_close_returns_when_the_last_call_has_left() {
+    ends(|| {
+        let (file, _writer) = pollable();
+        let (leave, left) = std::sync::mpsc::channel::<()>();
+        let inside = Arc::new(Barrier::new(2));
+        let calling = thread::spawn({
+            let (file, inside) = (Arc::clone(&file), Arc::clone(&inside));
+            move || {
+                file.read_with(|_| {
+                    inside.wait();
+                    left.recv().unwrap();
+                    Ok(())
+                })
+            }
+        });
+        inside.wait();
+        let closing = blocked("cl3-closer", {
+            let file = Arc::clone(&file);
+            move || file.close()
+        });
+        assert!(!closing.is_finished(), "somebody is using the file");
+        leave.send(()).unwrap();
+        closing.join().unwrap().unwrap();
+        let flags = rustix::fs::fcntl_getfl(&*file).unwrap();
+        assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "it was given back");
+        calling.join().unwrap().expect("what it had begun it has done (CL-7)");
     });
 }
