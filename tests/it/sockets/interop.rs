@@ -1,6 +1,6 @@
 //! To and from std, and what std's methods mean.
 
-use super::util::{PATIENCE, blocked, ends, ms, tcp_pair};
+use super::util::{PATIENCE, blocked, ends, eventually, ms, tcp_pair};
 use netwheel::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use netwheel::pipe::{PipeReader, PipeWriter, pipe};
 use netwheel::process::Child;
@@ -8,6 +8,7 @@ use netwheel::{Closer, Deadline, Pollable, is_closed, is_deadline};
 use std::fmt::Debug;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -262,7 +263,10 @@ fn errors_say_which_socket_which_deadline_and_how_many_bytes() {
         client.set_deadline(None).unwrap();
         (&server).write_all(b"123").unwrap();
         let closer = client.closer();
-        let reading = blocked("say-closed", move || (&client).read_exact(&mut [0; 8]));
+        let twin = client.try_clone().unwrap();
+        twin.set_nonblocking(true).unwrap();
+        let reading = thread::spawn(move || (&client).read_exact(&mut [0; 8]));
+        eventually("the three bytes are taken", || twin.peek(&mut [0]).is_err());
         closer.close().unwrap();
         let error = reading.join().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "use of a closed socket after 3 bytes");
