@@ -4,6 +4,9 @@
 //!
 //! A connection that stays silent for longer is closed. Ctrl-C stops the server.
 
+#[path = "cli/mod.rs"]
+mod cli;
+
 use clap::{Parser, ValueEnum};
 use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt::{self, Runtime};
@@ -45,20 +48,9 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args: Args = match cli::parse("echo") {
         Ok(args) => args,
-        // `--help`: a closed pipe is no reason to complain.
-        Err(help) if !help.use_stderr() => {
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            // One line: what is wrong. The rest of clap's answer is in `--help`.
-            let message = error.to_string();
-            let line = message.lines().next().unwrap_or_default();
-            eprintln!("echo: {}", line.trim_start_matches("error: "));
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     if let Err(error) = serve(&args) {
         eprintln!("echo: {error}");

@@ -7,6 +7,8 @@
 //! is left of a budget before every call. Here the socket has a deadline, once, and the wrapper
 //! is gone: `wire.rs` only passes bytes on.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod wire;
 
 use clap::Parser;
@@ -30,19 +32,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args: Args = match cli::parse("fetch") {
         Ok(args) => args,
-        Err(help) if !help.use_stderr() => {
-            // A closed pipe is no reason to complain.
-            let _ = help.print();
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            let message = error.to_string();
-            let line = message.lines().next().unwrap_or_default();
-            eprintln!("fetch: {}", line.trim_start_matches("error: "));
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let begun = Instant::now();
     let mut received = 0;

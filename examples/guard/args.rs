@@ -3,7 +3,6 @@
 use crate::timeout::Timeout;
 use clap::Parser;
 use std::num::NonZero;
-use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -31,22 +30,6 @@ pub(crate) struct Args {
     /// Worker threads [default: one for each processor].
     #[arg(long)]
     workers: Option<NonZero<usize>>,
-}
-
-/// The arguments; or else what was to be said has been said, and this is the exit code.
-pub(crate) fn parse() -> Result<Args, ExitCode> {
-    Args::try_parse().map_err(|error| {
-        if !error.use_stderr() {
-            // `--help`: a closed pipe is no reason to complain.
-            let _ = error.print();
-            return ExitCode::SUCCESS;
-        }
-        // One line: what is wrong. The rest of clap's answer is in `--help`.
-        let message = error.to_string();
-        let line = message.lines().next().unwrap_or_default();
-        eprintln!("guard: {}", line.trim_start_matches("error: "));
-        ExitCode::from(2)
-    })
 }
 
 impl Args {

@@ -8,6 +8,8 @@
 
 mod accept;
 mod args;
+#[path = "../cli/mod.rs"]
+mod cli;
 mod connection;
 mod console;
 mod counters;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 fn main() -> ExitCode {
-    let args = match args::parse() {
+    let args = match cli::parse::<Args>("guard") {
         Ok(args) => args,
         Err(code) => return code,
     };
