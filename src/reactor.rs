@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Reactor {
@@ -157,12 +158,10 @@ impl Reactor {
     }
 
     fn poll_until_notified(&self, mut slot: PollSlot<'_>, parker: &Arc<Parker>) {
-        let mut ready = Ready::new();
         while parker.start_polling(&self.poller) {
-            let result = slot.poll(None, &mut ready);
+            let mut ready = poll(&mut slot, None);
             parker.stop_polling();
             ready.wake_all();
-            result.expect("the kernel's poller fails only if its descriptors were closed");
         }
         drop(slot);
         self.nudge_successor();
@@ -259,4 +258,12 @@ impl Drop for Entered {
     fn drop(&mut self) {
         CURRENT.set(self.0.take());
     }
+}
+
+/// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
+pub(crate) fn poll(slot: &mut PollSlot<'_>, delay: Option<Duration>) -> Ready {
+    let mut ready = Ready::new();
+    let result = slot.poll(delay, &mut ready);
+    result.expect("the kernel's poller fails only if its descriptors were closed");
+    ready
 }

@@ -11,11 +11,11 @@
 use super::join::JoinHandle;
 use super::recent::LoopClock;
 use super::spawned::Spawned;
+use super::worker::success;
 use crate::budget;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, poll};
 use async_task::Runnable;
-use crossbeam_deque::{Injector, Steal};
-use netwheel_netpoll::Ready;
+use crossbeam_deque::Injector;
 use slab::Slab;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -180,15 +180,12 @@ impl Local {
                     return output;
                 }
             }
-            let idle = !self.run_some();
-            if self.shared.woken.swap(false, Ordering::AcqRel) {
+            let is_idle = !self.run_some();
+            let is_woken = self.shared.woken.swap(false, Ordering::AcqRel);
+            if is_woken {
                 self.take_injected();
-                self.poll(Some(Duration::ZERO));
-            } else if idle {
-                self.poll(None);
-            } else {
-                self.poll(Some(Duration::ZERO));
             }
+            self.poll(if is_idle && !is_woken { None } else { Some(Duration::ZERO) });
             clock.turn();
         }
     }
@@ -210,21 +207,15 @@ impl Local {
     }
 
     fn take_injected(&self) {
-        loop {
-            match self.shared.injector.steal() {
-                Steal::Success(task) => self.queue.borrow_mut().push_back(task),
-                Steal::Retry => {}
-                Steal::Empty => return,
-            }
+        while let Some(task) = success(|| self.shared.injector.steal()) {
+            self.queue.borrow_mut().push_back(task);
         }
     }
 
     fn poll(&self, delay: Option<Duration>) {
         // A plain thread that blocks on a socket of this poller parks while we run.
         let Some(mut slot) = self.shared.reactor.poller().claim() else { return };
-        let mut ready = Ready::new();
-        let result = slot.poll(delay, &mut ready);
-        result.expect("the kernel's poller fails only if its descriptors were closed");
+        let mut ready = poll(&mut slot, delay);
         drop(slot);
         ready.wake_all();
     }
@@ -240,9 +231,6 @@ impl Local {
             // Dropping a task may wake or spawn others.
             let Some(task) = self.pop() else { return };
             drop(task);
-            while let Some(task) = self.pop() {
-                drop(task);
-            }
         }
     }
 }

@@ -25,10 +25,9 @@
 
 use super::recent::LoopClock;
 use crate::budget;
-use crate::reactor::Reactor;
+use crate::reactor::{Reactor, poll};
 use async_task::{Runnable, ScheduleInfo};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Queue};
-use netwheel_netpoll::{PollSlot, Ready};
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -173,21 +172,13 @@ impl Scheduler {
                 waker.wake();
             }
             let mut dropped = false;
-            loop {
-                match self.injector.steal() {
-                    Steal::Success(task) => {
-                        drop(task);
-                        dropped = true;
-                    }
-                    Steal::Retry => {}
-                    Steal::Empty => break,
-                }
-            }
-            for stealer in &self.stealers {
-                while let Steal::Success(task) = stealer.steal() {
-                    drop(task);
-                    dropped = true;
-                }
+            let queued = || {
+                let shared = success(|| self.injector.steal());
+                shared.or_else(|| self.stealers.iter().find_map(|own| success(|| own.steal())))
+            };
+            while let Some(task) = queued() {
+                drop(task);
+                dropped = true;
             }
             // Dropping a task may wake or spawn others.
             if !dropped {
@@ -450,15 +441,8 @@ impl Blocked {
     }
 }
 
-/// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
-fn poll(slot: &mut PollSlot<'_>, delay: Option<Duration>) -> Ready {
-    let mut ready = Ready::new();
-    let result = slot.poll(delay, &mut ready);
-    result.expect("the kernel's poller fails only if its descriptors were closed");
-    ready
-}
-
-fn success(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {
+/// What a queue has, if it has anything.
+pub(super) fn success(mut steal: impl FnMut() -> Steal<Runnable>) -> Option<Runnable> {
     loop {
         match steal() {
             Steal::Success(task) => return Some(task),
