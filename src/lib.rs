@@ -1,4 +1,36 @@
 //! Deadline-aware sockets on a Go-style netpoller.
+//!
+//! A deadline is a point in time that belongs to the socket: it holds over all calls until then,
+//! any thread may move it while others are blocked, and nothing is lost when it passes.
+//!
+//! - [`net`], [`pipe`], [`process`] and [`Pollable`] are what can have a deadline. Their types have
+//!   std's names and methods; [`set_deadline`](net::TcpStream::set_deadline) and
+//!   [`close`](net::TcpStream::close) say what is more.
+//! - Each operation comes in three forms: one that blocks the thread, one that ends in `_async`
+//!   and suspends the task on any executor, and one that begins with `poll_`.
+//! - [`is_deadline`], [`is_closed`] and [`progress`] tell what stopped an operation, and how far it
+//!   had come.
+//! - [`time`] waits for time alone; `rt` (feature, on by default) is a scheduler whose idle workers
+//!   are the poller.
+//!
+//! ```
+//! use netwheel::is_deadline;
+//! use netwheel::net::{TcpListener, TcpStream};
+//! use std::io::Read;
+//! use std::thread;
+//! use std::time::Duration;
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let client = TcpStream::connect(listener.local_addr()?)?;
+//! thread::scope(|scope| {
+//!     let reader = scope.spawn(|| (&client).read(&mut [0; 8]));
+//!     // The read is under way, or about to be; the deadline holds in any case.
+//!     client.set_read_deadline(Duration::from_millis(20))?;
+//!     assert!(is_deadline(&reader.join().unwrap().unwrap_err()));
+//!     std::io::Result::Ok(())
+//! })?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
 #![deny(unsafe_code)]
 
 #[cfg(feature = "conformance")]

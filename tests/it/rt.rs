@@ -202,6 +202,25 @@ fn a_timeout_drops_its_future_and_a_result_beats_it() -> io::Result<()> {
     Ok(())
 }
 
+/// One look at the clock for all that runs between two polls, and a new one for the next.
+#[test]
+fn the_loop_clock_stands_still_in_a_turn_and_moves_with_the_next() -> io::Result<()> {
+    let runtime = Runtime::builder().workers(1).build()?;
+    let check = async {
+        let before = Instant::now();
+        let first = rt::recent();
+        thread::sleep(Duration::from_millis(1));
+        assert_eq!(rt::recent(), first, "the same turn");
+        time::sleep(Duration::from_millis(1)).await;
+        assert!(first >= before && rt::recent() >= first + Duration::from_millis(2));
+    };
+    runtime.block_on(runtime.spawn(check)).expect("as asserted");
+    let outside = rt::recent();
+    thread::sleep(Duration::from_millis(1));
+    assert!(rt::recent() >= outside + Duration::from_millis(1), "there are no turns elsewhere");
+    Ok(())
+}
+
 mod local {
     use super::*;
 
@@ -307,10 +326,8 @@ fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()
             io::Result::Ok(())
         })
     };
-    for _ in 0..20 {
-        // Both workers have had the time to fall asleep, sometimes.
-        thread::sleep(Duration::from_millis(2));
-    }
+    // Both workers have had the time to fall asleep.
+    thread::sleep(Duration::from_millis(40));
     let quick_end = quick.1;
     let (sender, received) = mpsc::channel();
     let _reader = runtime.spawn(async move {
