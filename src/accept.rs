@@ -25,6 +25,94 @@ fn past_aborted<T>(mut accept: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
+/// The accepting methods of a listener with a field `fd`.
+macro_rules! accept_methods {
+    ($stream:ident, $address:ty, $incoming:ident) => {
+        /// Waits for a connection and takes it; blocks the thread.
+        ///
+        /// The connection has no deadlines, whatever the listener's (DL-17).
+        ///
+        /// # Errors
+        ///
+        /// A deadline that has passed, also if a connection is waiting (AC-3); a close. Out of
+        /// descriptors (`EMFILE`, `ENFILE`): the connection stays in the queue and the listener is as
+        /// good as before, but the next call fails in the same way until some are closed, so wait a
+        /// moment before it.
+        pub fn accept(&self) -> ::std::io::Result<($stream, $address)> {
+            self.fd
+                .run(::netwheel_netpoll::Direction::Read, $crate::accept::accept)
+                .and_then(Self::stream)
+        }
+
+        /// [`accept`](Self::accept) that suspends the task instead of the thread.
+        ///
+        /// # Cancel safety
+        ///
+        /// Dropping the future loses no connection: one that was not returned is still in the queue,
+        /// and whoever else accepts is told.
+        ///
+        /// # Errors
+        ///
+        /// As [`accept`](Self::accept).
+        pub async fn accept_async(&self) -> ::std::io::Result<($stream, $address)> {
+            self.fd
+                .run_async(::netwheel_netpoll::Direction::Read, $crate::accept::accept)
+                .await
+                .and_then(Self::stream)
+        }
+
+        /// [`accept`](Self::accept) in the `poll_*` style: of the tasks that call it, the last one is
+        /// woken.
+        ///
+        /// # Errors
+        ///
+        /// As [`accept`](Self::accept).
+        pub fn poll_accept(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+        ) -> ::std::task::Poll<::std::io::Result<($stream, $address)>> {
+            let read = ::netwheel_netpoll::Direction::Read;
+            let accepted = self.fd.poll(read, cx, $crate::accept::accept);
+            accepted.map(|result| result.and_then(Self::stream))
+        }
+
+        /// Accepts without end; each item is what [`accept`](Self::accept) returns.
+        #[must_use]
+        pub fn incoming(&self) -> $incoming<'_> {
+            $incoming { listener: self }
+        }
+
+        /// What was taken, with the deadlines of a new connection: none.
+        fn stream(
+            (file, address): (::std::os::fd::OwnedFd, ::socket2::SockAddr),
+        ) -> ::std::io::Result<($stream, $address)> {
+            let fd = $crate::fd::Fd::new(file)?;
+            Ok(($stream { fd }, $crate::addr::Address::from_kernel(address)?))
+        }
+    };
+}
+pub(crate) use accept_methods;
+
+/// The iterator over a listener's connections.
+macro_rules! incoming {
+    ($listener:ident, $stream:ident, $incoming:ident) => {
+        #[doc = concat!("The iterator of [`", stringify!($listener), "::incoming`].")]
+        #[derive(Debug)]
+        pub struct $incoming<'l> {
+            listener: &'l $listener,
+        }
+
+        impl Iterator for $incoming<'_> {
+            type Item = ::std::io::Result<$stream>;
+
+            fn next(&mut self) -> Option<Self::Item> {
+                Some(self.listener.accept().map(|(stream, _)| stream))
+            }
+        }
+    };
+}
+pub(crate) use incoming;
+
 #[cfg(test)]
 mod tests {
     use super::past_aborted;

@@ -2,15 +2,11 @@
 
 use super::TcpStream;
 use super::socket::{address_methods, option_methods, socket};
-use crate::accept::{self, accept};
-use crate::addr::Address;
+use crate::accept::{self, accept_methods, incoming};
 use crate::fd::Fd;
-use netwheel_netpoll::Direction;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::OwnedFd;
-use std::task::{Context, Poll};
 
 /// A TCP socket that accepts connections: `std::net::TcpListener`, with a deadline for accepting
 /// and a [`close`](Self::close) that wakes whoever accepts.
@@ -75,49 +71,7 @@ impl TcpListener {
         Ok(Self { fd: Fd::new(socket.into())? })
     }
 
-    /// Waits for a connection and takes it; blocks the thread.
-    ///
-    /// The connection has no deadlines, whatever the listener's (DL-17).
-    ///
-    /// # Errors
-    ///
-    /// A deadline that has passed, also if a connection is waiting (AC-3); a close. Out of
-    /// descriptors (`EMFILE`, `ENFILE`): the connection stays in the queue and the listener is as
-    /// good as before, but the next call fails in the same way until some are closed, so wait a
-    /// moment before it.
-    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.fd.run(Direction::Read, accept).and_then(stream)
-    }
-
-    /// [`accept`](Self::accept) that suspends the task instead of the thread.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no connection: one that was not returned is still in the queue,
-    /// and whoever else accepts is told.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        self.fd.run_async(Direction::Read, accept).await.and_then(stream)
-    }
-
-    /// [`accept`](Self::accept) in the `poll_*` style: of the tasks that call it, the last one is
-    /// woken.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.fd.poll(Direction::Read, cx, accept).map(|result| result.and_then(stream))
-    }
-
-    /// Accepts without end; each item is what [`accept`](Self::accept) returns.
-    #[must_use]
-    pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self }
-    }
+    accept_methods!(TcpStream, SocketAddr, Incoming);
 
     option_methods! {
         /// How many routers a packet of an accepted connection may pass.
@@ -129,20 +83,4 @@ impl TcpListener {
 
 socket!(TcpListener, std::net::TcpListener);
 
-fn stream((file, address): (OwnedFd, SockAddr)) -> io::Result<(TcpStream, SocketAddr)> {
-    Ok((TcpStream { fd: Fd::new(file)? }, SocketAddr::from_kernel(address)?))
-}
-
-/// The iterator of [`TcpListener::incoming`].
-#[derive(Debug)]
-pub struct Incoming<'l> {
-    listener: &'l TcpListener,
-}
-
-impl Iterator for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        Some(self.listener.accept().map(|(stream, _)| stream))
-    }
-}
+incoming!(TcpListener, TcpStream, Incoming);

@@ -2,16 +2,13 @@
 
 use super::UnixStream;
 use super::socket::{address_methods, socket};
-use crate::accept::{self, accept};
-use crate::addr::{self, Address};
+use crate::accept::{self, accept_methods, incoming};
+use crate::addr;
 use crate::fd::Fd;
-use netwheel_netpoll::Direction;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
-use std::task::{Context, Poll};
 
 /// A Unix socket that accepts connections: `std::os::unix::net::UnixListener`, with a deadline for
 /// accepting and a [`close`](Self::close) that wakes whoever accepts.
@@ -61,66 +58,13 @@ impl UnixListener {
         Ok(Self { fd: Fd::new(socket.into())? })
     }
 
-    /// Waits for a connection and takes it; blocks the thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpListener::accept`](super::TcpListener::accept).
-    pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        self.fd.run(Direction::Read, accept).and_then(stream)
-    }
-
-    /// [`accept`](Self::accept) that suspends the task instead of the thread.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future loses no connection.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub async fn accept_async(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        self.fd.run_async(Direction::Read, accept).await.and_then(stream)
-    }
-
-    /// [`accept`](Self::accept) in the `poll_*` style: of the tasks that call it, the last one is
-    /// woken.
-    ///
-    /// # Errors
-    ///
-    /// As [`accept`](Self::accept).
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        self.fd.poll(Direction::Read, cx, accept).map(|result| result.and_then(stream))
-    }
-
-    /// Accepts without end; each item is what [`accept`](Self::accept) returns.
-    #[must_use]
-    pub fn incoming(&self) -> UnixIncoming<'_> {
-        UnixIncoming { listener: self }
-    }
-
+    accept_methods!(UnixStream, SocketAddr, UnixIncoming);
     address_methods!(SocketAddr);
 }
 
 socket!(UnixListener, std::os::unix::net::UnixListener);
 
-fn stream((file, address): (OwnedFd, SockAddr)) -> io::Result<(UnixStream, SocketAddr)> {
-    Ok((UnixStream { fd: Fd::new(file)? }, SocketAddr::from_kernel(address)?))
-}
-
-/// The iterator of [`UnixListener::incoming`].
-#[derive(Debug)]
-pub struct UnixIncoming<'l> {
-    listener: &'l UnixListener,
-}
-
-impl Iterator for UnixIncoming<'_> {
-    type Item = io::Result<UnixStream>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        Some(self.listener.accept().map(|(stream, _)| stream))
-    }
-}
+incoming!(UnixListener, UnixStream, UnixIncoming);
 
 impl<'l> IntoIterator for &'l UnixListener {
     type Item = io::Result<UnixStream>;
