@@ -32,6 +32,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -47,6 +48,8 @@ mod addr;
 mod budget;
 mod deadline;
 mod deadlines;
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+mod ecosystem;
 mod error;
 mod fd;
 mod park;

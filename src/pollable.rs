@@ -5,7 +5,7 @@ use crate::fd::{Fd, Moved, call_out};
 use crate::stream::Whole;
 use netwheel_netpoll::Direction;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll};
 
@@ -130,6 +130,77 @@ impl<T: AsFd> Pollable<T> {
         f: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.fd.poll(Direction::Write, cx, self.call(f))
+    }
+
+    /// Reading in the `poll_*` style, through the file's own `Read`: of the tasks that call it, the
+    /// last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_with`](Self::read_with).
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>
+    where
+        for<'f> &'f T: Read,
+    {
+        // The system call would wait for something to read.
+        if buf.is_empty() {
+            return Poll::Ready(self.fd.prepare(Direction::Read).map(|()| 0));
+        }
+        self.poll_read_with(cx, |mut file| file.read(buf))
+    }
+
+    /// [`poll_read`](Self::poll_read) into several buffers, one after the other, if the file can.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_with`](Self::read_with).
+    pub fn poll_read_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>>
+    where
+        for<'f> &'f T: Read,
+    {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(self.fd.prepare(Direction::Read).map(|()| 0));
+        }
+        self.poll_read_with(cx, |mut file| file.read_vectored(bufs))
+    }
+
+    /// Writing in the `poll_*` style, through the file's own `Write`: of the tasks that call it,
+    /// the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_with`](Self::write_with).
+    pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>
+    where
+        for<'f> &'f T: Write,
+    {
+        if buf.is_empty() {
+            return Poll::Ready(self.fd.prepare(Direction::Write).map(|()| 0));
+        }
+        self.poll_write_with(cx, |mut file| file.write(buf))
+    }
+
+    /// [`poll_write`](Self::poll_write) from several buffers, one after the other, if the file can.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_with`](Self::write_with).
+    pub fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>
+    where
+        for<'f> &'f T: Write,
+    {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(self.fd.prepare(Direction::Write).map(|()| 0));
+        }
+        self.poll_write_with(cx, |mut file| file.write_vectored(bufs))
     }
 
     fn call<R>(

@@ -200,6 +200,20 @@ macro_rules! read_methods {
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
             $crate::stream::read($crate::sys::$calls::read, buf).poll(&self.fd, cx)
         }
+
+        /// [`poll_read`](Self::poll_read) into several buffers, one after the other.
+        ///
+        /// # Errors
+        ///
+        /// As [`read_async`](Self::read_async).
+        pub fn poll_read_vectored(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            bufs: &mut [::std::io::IoSliceMut<'_>],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            $crate::stream::read_vectored($crate::sys::$calls::read_vectored, bufs)
+                .poll(&self.fd, cx)
+        }
     };
 }
 pub(crate) use read_methods;
@@ -268,6 +282,20 @@ macro_rules! write_methods {
             buf: &[u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
             $crate::stream::write($crate::sys::$calls::write, buf).poll(&self.fd, cx)
+        }
+
+        /// [`poll_write`](Self::poll_write) from several buffers, one after the other.
+        ///
+        /// # Errors
+        ///
+        /// As [`write_async`](Self::write_async).
+        pub fn poll_write_vectored(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            bufs: &[::std::io::IoSlice<'_>],
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            $crate::stream::write_vectored($crate::sys::$calls::write_vectored, bufs)
+                .poll(&self.fd, cx)
         }
     };
 }

@@ -1,0 +1,100 @@
+//! The traits of other crates, each behind a feature of that crate's name.
+//!
+//! All of them come down to the streams' own `poll_*` methods, so the same deadlines hold through
+//! each of them, and what was said of those methods holds here too: a poll moves bytes in the call
+//! that returns how many, so a framework that drops its future loses nothing; and of the tasks that
+//! poll one direction, the last one is woken.
+//!
+//! | feature | file | gives |
+//! |---|---|---|
+//! | `futures-io` | `futures_io.rs` | `futures_io::{AsyncRead, AsyncWrite}` |
+//! | `tokio` | `tokio.rs` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits, not the runtime |
+//!
+//! Which types these are is said once, here: each file has one macro that stamps its trait for
+//! reading, and one for writing, on a type and on a reference to it.
+
+#[cfg(feature = "futures-io")]
+mod futures_io;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+use crate::Pollable;
+use crate::error::is_closed;
+use crate::net::{TcpStream, UnixStream};
+use crate::pipe::PipeWriter;
+use std::io::{self, Write};
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+
+/// Calls `$read` for every type that can be read from, and `$write` for every one that can be
+/// written to: with its generic parameters, the type, and what is asked of them.
+macro_rules! for_streams {
+    ($read:ident, $write:ident) => {
+        $read!([] $crate::net::TcpStream, []);
+        $write!([] $crate::net::TcpStream, []);
+        $read!([] $crate::net::UnixStream, []);
+        $write!([] $crate::net::UnixStream, []);
+        $read!([] $crate::pipe::PipeReader, []);
+        $write!([] $crate::pipe::PipeWriter, []);
+        $read!(
+            [T: ::std::os::fd::AsFd] $crate::Pollable<T>, [where for<'f> &'f T: ::std::io::Read]
+        );
+        $write!(
+            [T: ::std::os::fd::AsFd] $crate::Pollable<T>, [where for<'f> &'f T: ::std::io::Write]
+        );
+    };
+}
+use for_streams;
+
+/// The part of writing that is more than moving bytes.
+trait Finish {
+    /// Sends what is held back. No stream of ours holds anything back.
+    fn poll_flush(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// Lets the peer read an end of stream. Never waits, so no deadline counts.
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+macro_rules! finish_by_shutdown {
+    ($($type:ty),*) => {
+        $(
+            impl Finish for $type {
+                fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                    Poll::Ready(match self.shutdown(Shutdown::Write) {
+                        // The peer has reset it: there is nobody to be told.
+                        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
+                        result => result,
+                    })
+                }
+            }
+        )*
+    };
+}
+finish_by_shutdown!(TcpStream, UnixStream);
+
+/// The end of a pipe is its close.
+impl Finish for PipeWriter {
+    fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match self.close() {
+            Err(error) if is_closed(&error) => Ok(()),
+            result => result,
+        })
+    }
+}
+
+/// How to end it is known to its owner alone.
+impl<T: AsFd> Finish for Pollable<T>
+where
+    for<'f> &'f T: Write,
+{
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_with(cx, |mut file| file.flush())
+    }
+
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
