@@ -5,9 +5,7 @@
 //! operation stands back once, and goes on in the task's next run.
 
 use std::cell::Cell;
-#[cfg(feature = "rt")]
 use std::future::poll_fn;
-#[cfg(feature = "rt")]
 use std::task::Poll;
 
 /// Operations in one run of a task.
@@ -22,7 +20,6 @@ thread_local! {
 }
 
 /// Waits for the task's next run.
-#[cfg(feature = "rt")]
 pub(crate) async fn stand_back() {
     let mut stood_back = false;
     poll_fn(|cx| {

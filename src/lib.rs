@@ -41,6 +41,7 @@ pub mod pipe;
 pub mod process;
 #[cfg(feature = "rt")]
 pub mod rt;
+pub mod serve;
 pub mod time;
 
 mod accept;

@@ -7,6 +7,7 @@ use crate::Deadline;
 use crate::park::Parker;
 use crate::reactor::Reactor;
 use async_task::{Runnable, WithInfo};
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -146,6 +147,7 @@ impl Runtime {
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         super::worker::assert_outside("block_on");
         let _entered = self.scheduler.reactor.enter();
+        let _blocking = Blocking::on(&self.scheduler);
         let mut future = pin!(future);
         // Of its own: a blocking call in the future must not take what was meant for it.
         let parker = Arc::new(Parker::new());
@@ -210,17 +212,48 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// Starts a task on the runtime whose task calls it.
+thread_local! {
+    /// Whose [`Runtime::block_on`] this thread is in.
+    static BLOCKING: RefCell<Option<Arc<Scheduler>>> = const { RefCell::new(None) };
+}
+
+/// Until it is dropped this thread is in a [`Runtime::block_on`]; it may be in one of another
+/// runtime already.
+struct Blocking(Option<Arc<Scheduler>>);
+
+impl Blocking {
+    fn on(scheduler: &Arc<Scheduler>) -> Self {
+        Self(BLOCKING.replace(Some(Arc::clone(scheduler))))
+    }
+}
+
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        BLOCKING.set(self.0.take());
+    }
+}
+
+/// Starts a task on the runtime whose task, or whose [`block_on`](Runtime::block_on), calls it.
+///
+/// ```
+/// use netwheel::rt::{self, Runtime};
+///
+/// let runtime = Runtime::new()?;
+/// let sum = runtime.block_on(async { rt::spawn(async { 1 + 1 }).await });
+/// assert_eq!(sum.unwrap(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// # Panics
 ///
-/// If not called by a task of a [`Runtime`]; [`Runtime::spawn`] works everywhere.
+/// If called elsewhere; [`Runtime::spawn`] works everywhere.
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let scheduler = Worker::current_scheduler()
+        .or_else(|| BLOCKING.with_borrow(Clone::clone))
         .expect("netwheel::rt::spawn called outside of a runtime's task: use Runtime::spawn");
     start(&scheduler, future)
 }

@@ -6,6 +6,7 @@ mod echo;
 mod fetch;
 mod guard;
 mod rt;
+mod serve;
 mod sockets;
 mod std_usage;
 mod support;

@@ -12,4 +12,4 @@ mod process;
 mod signals;
 mod unix;
 mod unregistered;
-mod util;
+pub(crate) mod util;

@@ -1,0 +1,130 @@
+//! What a server accepts from: [`Listener`].
+
+use crate::Closer;
+use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+/// What a [`Server`](super::Server) accepts from.
+///
+/// For listeners of this crate, an `Arc` of one, and your own: one that makes room for the
+/// connection first, or reads a PROXY header. The handler gets what it returns.
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::{Listener, Server};
+/// use netwheel::Closer;
+/// use std::io;
+/// use std::net::SocketAddr;
+///
+/// /// Every connection sends small messages at once.
+/// struct NoDelay(TcpListener);
+///
+/// impl Listener for NoDelay {
+///     type Stream = TcpStream;
+///     type Address = SocketAddr;
+///
+///     fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+///         let (stream, peer) = self.0.accept()?;
+///         stream.set_nodelay(true)?;
+///         Ok((stream, peer))
+///     }
+///
+///     async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
+///         let (stream, peer) = self.0.accept_async().await?;
+///         stream.set_nodelay(true)?;
+///         Ok((stream, peer))
+///     }
+///
+///     fn closer(&self) -> Closer {
+///         self.0.closer()
+///     }
+///
+///     fn closer_of(stream: &TcpStream) -> Closer {
+///         stream.closer()
+///     }
+/// }
+///
+/// let server = Server::new(NoDelay(TcpListener::bind("127.0.0.1:0")?));
+/// # Ok::<(), io::Error>(())
+/// ```
+pub trait Listener: Send + Sync + 'static {
+    /// A connection.
+    type Stream: Send + 'static;
+    /// Where it comes from.
+    type Address: Send + 'static;
+
+    /// Waits for a connection; blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// The close of what [`closer`](Self::closer) closes, or a deadline: then no more will come.
+    /// After any other, a later call may succeed.
+    fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
+
+    /// [`accept`](Self::accept) that suspends the task.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    fn accept_async(
+        &self,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Self::Address)>> + Send;
+
+    /// What closes the listener, and releases whoever accepts.
+    fn closer(&self) -> Closer;
+
+    /// What closes a connection, and releases whoever waits for it.
+    fn closer_of(stream: &Self::Stream) -> Closer;
+}
+
+macro_rules! listener {
+    ($listener:ident, $stream:ident, $address:ty) => {
+        impl Listener for $listener {
+            type Stream = $stream;
+            type Address = $address;
+
+            fn accept(&self) -> io::Result<($stream, $address)> {
+                self.accept()
+            }
+
+            async fn accept_async(&self) -> io::Result<($stream, $address)> {
+                self.accept_async().await
+            }
+
+            fn closer(&self) -> Closer {
+                self.closer()
+            }
+
+            fn closer_of(stream: &$stream) -> Closer {
+                stream.closer()
+            }
+        }
+    };
+}
+
+listener!(TcpListener, TcpStream, std::net::SocketAddr);
+listener!(UnixListener, UnixStream, std::os::unix::net::SocketAddr);
+
+/// To keep the listener: for its deadline, or for servers that share it.
+impl<L: Listener> Listener for Arc<L> {
+    type Stream = L::Stream;
+    type Address = L::Address;
+
+    fn accept(&self) -> io::Result<(L::Stream, L::Address)> {
+        L::accept(self)
+    }
+
+    async fn accept_async(&self) -> io::Result<(L::Stream, L::Address)> {
+        L::accept_async(self).await
+    }
+
+    fn closer(&self) -> Closer {
+        L::closer(self)
+    }
+
+    fn closer_of(stream: &L::Stream) -> Closer {
+        L::closer_of(stream)
+    }
+}

@@ -1,0 +1,190 @@
+//! The settings of a server, and what its two loops have in common: [`Server`].
+
+use super::connections::{Connection, Connections, Handle, Until};
+use super::listener::Listener;
+use super::pacing::{Pacing, is_final};
+use crate::{Deadline, is_closed, is_deadline};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A listener on its way to serve: what to do with its connections and when to end.
+///
+/// See the [module](super) for what it does.
+#[must_use = "it accepts nobody before `threads` or one of the others is called"]
+pub struct Server<L> {
+    pub(super) listener: L,
+    pub(super) connections: Arc<Connections>,
+    pub(super) stack_size: Option<usize>,
+    limit: usize,
+    observer: Option<Observer>,
+    pacing: Pacing,
+    error: Option<io::Error>,
+}
+
+type Observer = Box<dyn FnMut(Event<'_>) + Send>;
+
+/// What an operator wants to know of a server while it runs; see [`Server::on_event`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// Accepting has failed, most likely for want of descriptors, and is tried again after a pause.
+    Paused {
+        /// What it failed with.
+        error: &'e io::Error,
+        /// How many times in a row it has.
+        failures: u32,
+        /// How long it pauses, unless one of the open connections ends before.
+        pause: Duration,
+        /// How many connections are open.
+        open: usize,
+    },
+    /// Accepting works again.
+    Resumed {
+        /// How many times in a row it had failed.
+        failures: u32,
+    },
+    /// No more are accepted.
+    Draining {
+        /// How many connections are open.
+        open: usize,
+        /// When those that are left then are cut.
+        deadline: Deadline,
+    },
+}
+
+impl<L: Listener> Server<L> {
+    /// A server without a limit, that drains for 5 seconds.
+    pub fn new(listener: L) -> Self {
+        let connections = Arc::new(Connections::new(listener.closer()));
+        Self {
+            listener,
+            connections,
+            stack_size: None,
+            limit: usize::MAX,
+            observer: None,
+            pacing: Pacing::default(),
+            error: None,
+        }
+    }
+
+    /// How many connections may be open at a time; further ones wait in the kernel's queue. Zero
+    /// counts as one.
+    pub fn limit(mut self, connections: usize) -> Self {
+        self.limit = connections.max(1);
+        self
+    }
+
+    /// How long open connections may go on after a shutdown: 5 seconds, unless said otherwise.
+    /// `Duration::MAX` lets them go on for as long as they take.
+    pub fn drain(self, time: Duration) -> Self {
+        self.connections.set_drain(time);
+        self
+    }
+
+    /// The stack of each handler's [thread](Self::threads), in bytes: as much as std gives a
+    /// thread, unless said otherwise.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Calls `observer` when something happens that is worth a line in a log. The server waits for
+    /// it.
+    ///
+    /// ```
+    /// use netwheel::net::TcpListener;
+    /// use netwheel::serve::{Event, Server};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let server = Server::new(listener).on_event(|event| match event {
+    ///     Event::Paused { error, failures: 1, .. } => eprintln!("cannot accept: {error}"),
+    ///     Event::Resumed { failures } => eprintln!("accepting, after {failures} failures"),
+    ///     _ => {}
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn on_event(mut self, observer: impl FnMut(Event<'_>) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// What shuts it down, from anywhere and at any time.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { connections: Arc::clone(&self.connections) }
+    }
+
+    /// What to wait for before the next connection.
+    pub(super) fn room(&self) -> Until {
+        Until::Room { below: self.limit, deadline: Deadline::NEVER }
+    }
+
+    /// A connection has been accepted.
+    pub(super) fn accepted(&mut self, stream: &L::Stream) -> Connection {
+        let failures = self.pacing.succeeded();
+        if failures > 0 {
+            self.tell(Event::Resumed { failures });
+        }
+        self.connections.enter(L::closer_of(stream))
+    }
+
+    /// Accepting has failed. Returns what to wait for; the shutdown has begun if there will be no
+    /// more.
+    pub(super) fn failed(&mut self, error: io::Error) -> Until {
+        if is_closed(&error) || is_deadline(&error) {
+            self.connections.shut_down(None);
+        } else if is_final(&error) {
+            self.error = Some(error);
+            self.connections.shut_down(None);
+        } else {
+            return self.pause(&error);
+        }
+        self.room()
+    }
+
+    /// There is not enough of something. Returns what to wait for.
+    pub(super) fn pause(&mut self, error: &io::Error) -> Until {
+        let pause = self.pacing.failed();
+        let (failures, open) = (self.pacing.failures(), self.connections.open());
+        self.connections.pauses();
+        self.tell(Event::Paused { error, failures, pause, open });
+        // One that ends leaves its descriptor behind.
+        Until::Room { below: open, deadline: pause.into() }
+    }
+
+    /// No more are accepted.
+    pub(super) fn drains(&mut self) {
+        let (open, deadline) = self.connections.draining();
+        self.tell(Event::Draining { open, deadline });
+    }
+
+    /// The drain has ended. Returns what to wait for after those that were left have been cut.
+    pub(super) fn cut(&self) -> Until {
+        self.connections.cut();
+        Until::Empty { deadline: GRACE.into() }
+    }
+
+    pub(super) fn report(self) -> super::Report {
+        super::Report { error: self.error, ..self.connections.report() }
+    }
+
+    fn tell(&mut self, event: Event<'_>) {
+        if let Some(observer) = &mut self.observer {
+            observer(event);
+        }
+    }
+}
+
+/// For handlers whose connections were cut: they have only to notice.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl<L: fmt::Debug> fmt::Debug for Server<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! A thread for each connection: [`Server::threads`].
+
+use super::connections::Connection;
+use super::connections::Until;
+use super::listener::Listener;
+use super::report::{Outcome, Report};
+use super::server::Server;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+impl<L: Listener> Server<L> {
+    /// Serves each connection in a thread of its own; accepts in the thread that calls it, which
+    /// is blocked until the drain has ended.
+    ///
+    /// The handler gets the connection, and drops it when it is done; and the address of the
+    /// peer. What it returns is counted in the [`Report`], and so is a panic, which ends no more
+    /// than its connection. A handle that it made by `try_clone` is its own to close.
+    ///
+    /// ```
+    /// use netwheel::net::{UnixListener, UnixStream};
+    /// use netwheel::serve::Server;
+    /// use std::os::linux::net::SocketAddrExt;
+    /// use std::os::unix::net::SocketAddr;
+    /// use std::time::Duration;
+    ///
+    /// let name = format!("netwheel-serve-{}", std::process::id());
+    /// let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+    /// listener.set_deadline(Duration::from_millis(20))?; // It serves until then.
+    /// let report = Server::new(listener).threads(|stream: UnixStream, _| drop(stream));
+    /// assert_eq!(report.accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn threads<H, R>(mut self, handler: H) -> Report
+    where
+        H: Fn(L::Stream, L::Address) -> R + Send + Sync + 'static,
+        R: Outcome,
+    {
+        let handler = Arc::new(handler);
+        let mut next = self.room();
+        loop {
+            self.connections.wait(next);
+            if self.connections.is_shut_down() {
+                break;
+            }
+            next = match self.listener.accept() {
+                Ok((stream, peer)) => {
+                    let connection = self.accepted(&stream);
+                    let handler = Arc::clone(&handler);
+                    self.start(move || handle(connection, || handler(stream, peer)))
+                }
+                Err(error) => self.failed(error),
+            };
+        }
+        self.drains();
+        self.connections.wait(Until::Drained);
+        let noticed = self.cut();
+        self.connections.wait(noticed);
+        self.report()
+    }
+
+    /// Returns what to wait for before the next connection.
+    fn start(&mut self, work: impl FnOnce() + Send + 'static) -> Until {
+        let mut builder = thread::Builder::new();
+        if let Some(bytes) = self.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        match builder.spawn(work) {
+            Ok(_) => self.room(),
+            Err(error) => self.pause(&error),
+        }
+    }
+}
+
+fn handle<R: Outcome>(mut connection: Connection, handler: impl FnOnce() -> R) {
+    connection.begin();
+    // The handler is called once, so nobody sees what a panic broke.
+    let outcome = catch_unwind(AssertUnwindSafe(handler));
+    connection.end(&outcome);
+}
