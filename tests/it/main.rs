@@ -1,6 +1,7 @@
 //! What users see: one binary, one module for each subject.
 
 mod cases;
+mod child_deadline;
 mod conformance;
 mod echo;
 mod fetch;
@@ -10,3 +11,4 @@ mod serve;
 mod sockets;
 mod std_usage;
 mod support;
+mod udp_retry;
