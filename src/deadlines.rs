@@ -1,4 +1,103 @@
-//! The deadline methods and `close`, the same for every type with a field `fd`.
+//! The deadline methods and `close`, the same for every type with a field `fd`; and the trait for
+//! code that is written for any of them: [`SetDeadline`].
+
+use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
+use crate::pipe::{PipeReader, PipeWriter};
+use crate::process::Child;
+use crate::{Deadline, Pollable};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// Whatever has a read and a write deadline, for code that is written for any of them.
+///
+/// The types have methods of the same names: they say what is said of deadlines.
+///
+/// ```
+/// use netwheel::{SetDeadline, is_deadline, net::UnixStream};
+/// use std::io::{self, Read};
+/// use std::time::Duration;
+///
+/// fn within(limit: Duration, mut stream: impl Read + SetDeadline) -> io::Result<Vec<u8>> {
+///     stream.set_read_deadline(limit.into())?;
+///     let mut all = Vec::new();
+///     stream.read_to_end(&mut all).map(|_| all)
+/// }
+///
+/// let (stream, _peer) = UnixStream::pair()?;
+/// assert!(is_deadline(&within(Duration::from_millis(5), stream).unwrap_err()));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub trait SetDeadline {
+    /// Moves the read deadline.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed.
+    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()>;
+
+    /// Moves the write deadline.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed.
+    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()>;
+
+    /// Moves both.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed.
+    fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+        self.set_read_deadline(deadline)?;
+        self.set_write_deadline(deadline)
+    }
+}
+
+macro_rules! set_deadline {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {
+        $(
+            impl<$($generics)*> SetDeadline for $type {
+                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    <$type>::set_read_deadline(self, deadline)
+                }
+
+                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    <$type>::set_write_deadline(self, deadline)
+                }
+
+                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    <$type>::set_deadline(self, deadline)
+                }
+            }
+        )*
+    };
+}
+set_deadline! {
+    [] TcpListener, [] TcpStream, [] UdpSocket, [] UnixDatagram, [] UnixListener, [] UnixStream,
+    [] PipeReader, [] PipeWriter, [] Child, [T: AsFd] Pollable<T>,
+}
+
+macro_rules! set_deadline_behind {
+    ($($pointer:ty),*) => {
+        $(
+            impl<T: SetDeadline + ?Sized> SetDeadline for $pointer {
+                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    (**self).set_read_deadline(deadline)
+                }
+
+                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    (**self).set_write_deadline(deadline)
+                }
+
+                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    (**self).set_deadline(deadline)
+                }
+            }
+        )*
+    };
+}
+set_deadline_behind!(&T, Arc<T>);
 
 macro_rules! deadline_methods {
     () => {

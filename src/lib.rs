@@ -49,10 +49,11 @@ mod addr;
 mod budget;
 mod deadline;
 mod deadlines;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
+#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 mod ecosystem;
 mod error;
 mod fd;
+mod guarded;
 mod park;
 mod pollable;
 mod reactor;
@@ -60,8 +61,12 @@ mod stream;
 mod sys;
 
 pub use deadline::Deadline;
+pub use deadlines::SetDeadline;
+#[cfg(feature = "hyper")]
+pub use ecosystem::hyper;
 pub use error::{Closed, DeadlineExceeded, is_closed, is_deadline, progress};
 pub use fd::Closer;
+pub use guarded::{Bounds, Guarded, Idle};
 pub use netwheel_netpoll::{Direction, Stats};
 pub use pollable::Pollable;
 

@@ -149,6 +149,19 @@ impl<T: AsFd> Pollable<T> {
         self.poll_read_with(cx, |mut file| file.read(buf))
     }
 
+    /// [`poll_read`](Self::poll_read) into memory that need not be initialised.
+    #[cfg(any(feature = "tokio", feature = "hyper"))]
+    pub(crate) fn poll_read_room(
+        &self,
+        cx: &mut Context<'_>,
+        room: &mut crate::sys::Room<'_>,
+    ) -> Poll<io::Result<usize>>
+    where
+        for<'f> &'f T: Read,
+    {
+        room.fill_with(|buf| self.poll_read(cx, buf))
+    }
+
     /// [`poll_read`](Self::poll_read) into several buffers, one after the other, if the file can.
     ///
     /// # Errors

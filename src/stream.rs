@@ -2,7 +2,7 @@
 
 use crate::error::with_progress;
 use crate::fd::{Fd, Moved};
-use crate::sys::{self, Taken};
+use crate::sys::{self, Room, Taken};
 use netwheel_netpoll::Direction;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -21,11 +21,23 @@ pub(crate) struct Transfer<C> {
 }
 
 pub(crate) fn read<'b, T: Into<Taken>>(
-    call: fn(RawFd, &mut [u8]) -> io::Result<T>,
+    call: fn(RawFd, &mut Room<'_>) -> io::Result<T>,
     buf: &'b mut [u8],
 ) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, T>> {
-    let wanted = buf.len().min(sys::CHUNK);
-    Transfer { direction: Direction::Read, wanted, call: move |fd| call(fd, buf).map(Into::into) }
+    let mut room = Room::new(buf);
+    let wanted = room.len().min(sys::CHUNK);
+    let call = move |fd| call(fd, &mut room).map(Into::into);
+    Transfer { direction: Direction::Read, wanted, call }
+}
+
+/// [`read`] into memory that need not be initialised.
+#[cfg(any(feature = "tokio", feature = "hyper"))]
+pub(crate) fn read_room<'b, 'r, T: Into<Taken>>(
+    call: fn(RawFd, &mut Room<'_>) -> io::Result<T>,
+    room: &'b mut Room<'r>,
+) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, 'r, T>> {
+    let wanted = room.len().min(sys::CHUNK);
+    Transfer { direction: Direction::Read, wanted, call: move |fd| call(fd, room).map(Into::into) }
 }
 
 pub(crate) fn read_vectored<'b, 's, T: Into<Taken>>(
@@ -199,6 +211,16 @@ macro_rules! read_methods {
             buf: &mut [u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
             $crate::stream::read($crate::sys::$calls::read, buf).poll(&self.fd, cx)
+        }
+
+        /// [`poll_read`](Self::poll_read) into memory that need not be initialised.
+        #[cfg(any(feature = "tokio", feature = "hyper"))]
+        pub(crate) fn poll_read_room(
+            &self,
+            cx: &mut ::std::task::Context<'_>,
+            room: &mut $crate::sys::Room<'_>,
+        ) -> ::std::task::Poll<::std::io::Result<usize>> {
+            $crate::stream::read_room($crate::sys::$calls::read, room).poll(&self.fd, cx)
         }
 
         /// [`poll_read`](Self::poll_read) into several buffers, one after the other.

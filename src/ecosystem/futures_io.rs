@@ -5,6 +5,8 @@
 //! The type's own `close` is something else.
 
 use super::{Finish, for_streams};
+use crate::SetDeadline;
+use crate::guarded::{Guarded, Policy};
 use ::futures_io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
@@ -107,3 +109,53 @@ macro_rules! writes {
 }
 
 for_streams!(reads, writes);
+
+impl<S: SetDeadline, P: Policy + Unpin> AsyncRead for Guarded<S, P>
+where
+    for<'s> &'s S: AsyncRead,
+{
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read(cx, buf))
+    }
+
+    fn poll_read_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read_vectored(cx, bufs))
+    }
+}
+
+impl<S: SetDeadline, P: Policy + Unpin> AsyncWrite for Guarded<S, P>
+where
+    for<'s> &'s S: AsyncWrite,
+{
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &**self.stream()).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &**self.stream()).poll_close(cx)
+    }
+}

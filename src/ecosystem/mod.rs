@@ -9,12 +9,15 @@
 //! |---|---|---|
 //! | `futures-io` | `futures_io.rs` | `futures_io::{AsyncRead, AsyncWrite}` |
 //! | `tokio` | `tokio.rs` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits, not the runtime |
+//! | `hyper` | `hyper/` | `hyper::rt::{Read, Write}`, a timer and executors; the phases of a connection |
 //!
 //! Which types these are is said once, here: each file has one macro that stamps its trait for
 //! reading, and one for writing, on a type and on a reference to it.
 
 #[cfg(feature = "futures-io")]
 mod futures_io;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 #[cfg(feature = "tokio")]
 mod tokio;
 

@@ -4,10 +4,13 @@
 //! pipe.
 
 use super::{Finish, for_streams};
+use crate::SetDeadline;
+use crate::guarded::{Guarded, Policy};
+use crate::sys::room::fill_tokio;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 macro_rules! reads {
     ([$($generics:tt)*] $type:ty, [$($bounds:tt)*]) => {
@@ -17,9 +20,7 @@ macro_rules! reads {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                let n = ready!(<$type>::poll_read(&self, cx, buf.initialize_unfilled()))?;
-                buf.advance(n);
-                Poll::Ready(Ok(()))
+                fill_tokio(buf, |room| self.poll_read_room(cx, room))
             }
         }
 
@@ -29,7 +30,7 @@ macro_rules! reads {
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                AsyncRead::poll_read(Pin::new(&mut &*self), cx, buf)
+                fill_tokio(buf, |room| self.poll_read_room(cx, room))
             }
         }
     };
@@ -100,3 +101,49 @@ macro_rules! writes {
 }
 
 for_streams!(reads, writes);
+
+impl<S: SetDeadline, P: Policy + Unpin> AsyncRead for Guarded<S, P>
+where
+    for<'s> &'s S: AsyncRead,
+{
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read(cx, buf))
+    }
+}
+
+impl<S: SetDeadline, P: Policy + Unpin> AsyncWrite for Guarded<S, P>
+where
+    for<'s> &'s S: AsyncWrite,
+{
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write(cx, buf))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        AsyncWrite::is_write_vectored(&&**self.stream())
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &**self.stream()).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &**self.stream()).poll_shutdown(cx)
+    }
+}

@@ -76,7 +76,8 @@ macro_rules! datagram_methods {
         /// As [`recv_from`](Self::recv_from).
         pub fn recv(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
             self.fd.run(::netwheel_netpoll::Direction::Read, |fd| {
-                $crate::sys::socket::read(fd, buf).map($crate::fd::Moved::one)
+                $crate::sys::socket::read(fd, &mut $crate::sys::Room::new(buf))
+                    .map($crate::fd::Moved::one)
             })
         }
 
@@ -91,7 +92,8 @@ macro_rules! datagram_methods {
         /// As [`recv_from`](Self::recv_from).
         pub async fn recv_async(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
             let received = self.fd.run_async(::netwheel_netpoll::Direction::Read, |fd| {
-                $crate::sys::socket::read(fd, buf).map($crate::fd::Moved::one)
+                $crate::sys::socket::read(fd, &mut $crate::sys::Room::new(buf))
+                    .map($crate::fd::Moved::one)
             });
             received.await
         }
@@ -108,7 +110,8 @@ macro_rules! datagram_methods {
             buf: &mut [u8],
         ) -> ::std::task::Poll<::std::io::Result<usize>> {
             self.fd.poll(::netwheel_netpoll::Direction::Read, cx, |fd| {
-                $crate::sys::socket::read(fd, buf).map($crate::fd::Moved::one)
+                $crate::sys::socket::read(fd, &mut $crate::sys::Room::new(buf))
+                    .map($crate::fd::Moved::one)
             })
         }
 

@@ -1,13 +1,12 @@
 //! The system calls of pipes and other files that are not sockets.
 
-use super::{CHUNK, MAX_SLICES, moved};
+use super::{CHUNK, MAX_SLICES, Room, moved};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 
-pub(crate) fn read(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
-    let len = buf.len().min(CHUNK);
-    // SAFETY: `buf` is writable for at least the length given.
-    moved(unsafe { libc::read(fd, buf.as_mut_ptr().cast(), len) })
+pub(crate) fn read(fd: RawFd, room: &mut Room<'_>) -> io::Result<usize> {
+    // SAFETY: the room is writable for the length given.
+    room.fill(|start, len| unsafe { libc::read(fd, start.cast(), len) })
 }
 
 pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

@@ -2,8 +2,11 @@
 #![allow(unsafe_code, reason = "system calls")]
 
 pub(crate) mod file;
+pub(crate) mod room;
 pub(crate) mod socket;
 pub(crate) mod unix;
+
+pub(crate) use room::Room;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};

@@ -4,27 +4,28 @@
 //! takes two locked instructions to say so, in a process with more than one thread, for calls
 //! that never block here.
 
-use super::{CHUNK, MAX_SLICES, borrowed, checked, moved};
+use super::{CHUNK, MAX_SLICES, Room, borrowed, checked, moved};
 use socket2::{SockAddr, SockRef};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 /// Receives; never blocks, even if somebody has cleared `O_NONBLOCK` through a duplicate (IO-11).
-pub(crate) fn read(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
-    recv(fd, buf, 0)
+pub(crate) fn read(fd: RawFd, room: &mut Room<'_>) -> io::Result<usize> {
+    recv(fd, room, 0)
 }
 
 /// [`read`] that leaves the bytes where they are.
 pub(crate) fn peek(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
-    recv(fd, buf, libc::MSG_PEEK)
+    recv(fd, &mut Room::new(buf), libc::MSG_PEEK)
 }
 
-fn recv(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<usize> {
-    let (len, flags) = (buf.len().min(CHUNK), flags | libc::MSG_DONTWAIT);
-    let (buf, nobody) = (buf.as_mut_ptr(), ptr::null_mut::<libc::c_void>());
-    // SAFETY: `buf` is writable for at least the length given, and no sender is asked for.
-    moved(unsafe { libc::syscall(libc::SYS_recvfrom, fd, buf, len, flags, nobody, nobody) } as isize)
+fn recv(fd: RawFd, room: &mut Room<'_>, flags: i32) -> io::Result<usize> {
+    let (flags, nobody) = (flags | libc::MSG_DONTWAIT, ptr::null_mut::<libc::c_void>());
+    room.fill(|buf, len| {
+        // SAFETY: the room is writable for the length given, and no sender is asked for.
+        unsafe { libc::syscall(libc::SYS_recvfrom, fd, buf, len, flags, nobody, nobody) as isize }
+    })
 }
 
 pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

@@ -1,0 +1,516 @@
+//! The phases of an HTTP/1 connection, each with a deadline of its own: [`Phases`].
+//!
+//! | phase | from | until | read deadline |
+//! |---|---|---|---|
+//! | head | the connection is made, or a byte comes while it is idle | the service is called | `head` |
+//! | answer | then | the response has ended, or was dropped | none: it is the server's turn |
+//! | body | within it, the service waits for a part of the body | it comes | what is left of `body` |
+//! | idle | the response has ended | a byte comes | `idle` |
+//! | upgraded | a response that hands the connection over | its end | none, nor one for writing |
+//!
+//! hyper reads while the service runs, to see the peer leave. So a bound of the body that ran on
+//! while the service is busy elsewhere would cut a peer that has sent all of it.
+//!
+//! The phase is one word, the read deadline another, and two tasks may move both: the body may be
+//! read elsewhere. Whoever moves the phase sets the deadline afterwards, and looks again: if the
+//! phase has been moved meanwhile, it sets the deadline of that one too. So the last to set a
+//! deadline has seen the last phase. AcqRel for the phase, as the deadline's own word has it.
+
+use crate::guarded::{Guarded, Policy, end};
+use crate::{Deadline, SetDeadline};
+use ::hyper::body::{Body, Frame, SizeHint};
+use ::hyper::service::Service;
+use ::hyper::{Method, Request, Response, StatusCode};
+use pin_project_lite::pin_project;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+/// How long a peer may take for each phase of an HTTP/1 connection.
+///
+/// The bounds are deadlines of the socket below, so hyper needs neither a timer nor a task for
+/// them, and what ends a connection is an error that says which deadline of which socket it was
+/// ([`is_deadline`](crate::is_deadline), of the error's source). Between two requests hyper takes
+/// every end for a regular one, so an idle connection ends without an error. A peer that sends a byte at a time
+/// gains nothing by it: the deadlines of a head and of a body do not move.
+///
+/// Whatever is not bounded may take for ever; how long the service takes is its own affair. For
+/// HTTP/2, where all requests share one socket, see [`Bounds`](crate::Bounds).
+///
+/// ```
+/// use hyper::body::Incoming;
+/// use hyper::server::conn::http1;
+/// use hyper::service::service_fn;
+/// use hyper::{Request, Response};
+/// use netwheel::hyper::{Phases, RequestBody};
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use std::convert::Infallible;
+/// use std::error::Error;
+/// use std::io::Write;
+/// use std::time::Duration;
+///
+/// async fn hello(_: Request<RequestBody<Incoming>>) -> Result<Response<String>, Infallible> {
+///     Ok(Response::new("hello".into()))
+/// }
+///
+/// const PHASES: Phases = Phases::new()
+///     .head(Duration::from_millis(20))
+///     .body(Duration::from_secs(60))
+///     .write(Duration::from_secs(10))
+///     .idle(Duration::from_secs(75));
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let mut client = TcpStream::connect(listener.local_addr()?)?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: and not a word more")?;
+///
+/// let (stream, _) = listener.accept()?;
+/// let (stream, service) = PHASES.serve(stream, service_fn(hello))?;
+/// let connection = http1::Builder::new().serve_connection(stream, service);
+/// let error = netwheel::rt::run_local(connection)?.unwrap_err();
+/// let cause = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
+/// assert!(netwheel::is_deadline(cause));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[must_use]
+pub struct Phases {
+    head: Option<Duration>,
+    body: Option<Duration>,
+    write: Option<Duration>,
+    idle: Option<Duration>,
+    total: Option<Duration>,
+}
+
+impl Phases {
+    /// No bounds.
+    pub const fn new() -> Self {
+        Self { head: None, body: None, write: None, idle: None, total: None }
+    }
+
+    /// How long the head of a request may take: the first one from when the connection is made,
+    /// others from their first byte.
+    pub const fn head(mut self, head: Duration) -> Self {
+        self.head = Some(head);
+        self
+    }
+
+    /// How long the service may have to wait for the body of a request, all in all.
+    ///
+    /// The time that it spends on other things does not count, and neither does what was sent
+    /// ahead: it is the peer that is bounded.
+    pub const fn body(mut self, body: Duration) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// How long each write may wait for the peer to make room.
+    pub const fn write(mut self, write: Duration) -> Self {
+        self.write = Some(write);
+        self
+    }
+
+    /// How long a connection is kept on which nothing comes after a response.
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+
+    /// How long the connection may take in all.
+    pub const fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// Puts a connection and the service that it is served by under these bounds; what comes out
+    /// is for hyper's `serve_connection`. The first head's time begins now.
+    ///
+    /// # Errors
+    ///
+    /// If the stream is closed.
+    pub fn serve<S, V>(
+        self,
+        stream: S,
+        service: V,
+    ) -> io::Result<(Guarded<S, Conversation>, PhasedService<V>)>
+    where
+        S: SetDeadline + Send + Sync + 'static,
+    {
+        let (stream, end) = (Arc::new(stream), end(self.total));
+        let word = AtomicU32::new(Word::first().0);
+        let body_deadline = AtomicU64::new(Deadline::NEVER.nanos());
+        let turns = Turns { stream: Arc::clone(&stream), phases: self, end, word, body_deadline };
+        stream.set_write_deadline(end)?;
+        stream.set_read_deadline(turns.deadline_of(Phase::Head))?;
+        let turns: Arc<dyn TakeTurns> = Arc::new(turns);
+        let service = PhasedService { service, turns: Arc::clone(&turns), bound: self.body };
+        Ok((Guarded::new(stream, Conversation(turns)), service))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Head,
+    Body,
+    Answer,
+    Idle,
+    Upgraded,
+}
+
+/// A phase, below the number of its exchange: a body that is dropped late must not end the phase
+/// of the next one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Word(u32);
+
+impl Word {
+    const BITS: u32 = 3;
+
+    fn first() -> Self {
+        Self(Phase::Head as u32)
+    }
+
+    fn phase(self) -> Phase {
+        let phases = [Phase::Head, Phase::Body, Phase::Answer, Phase::Idle, Phase::Upgraded];
+        phases[(self.0 & ((1 << Self::BITS) - 1)) as usize]
+    }
+
+    /// A later phase of the same exchange.
+    fn at(self, phase: Phase) -> Self {
+        Self(self.0 >> Self::BITS << Self::BITS | phase as u32)
+    }
+
+    /// A phase of the next exchange.
+    fn next(self, phase: Phase) -> Self {
+        Self(self.0.wrapping_add(1 << Self::BITS)).at(phase)
+    }
+}
+
+/// Whose turn it is on a connection.
+struct Turns<S> {
+    stream: Arc<S>,
+    phases: Phases,
+    end: Deadline,
+    word: AtomicU32,
+    /// Of the body that is waited for. Relaxed: the phase is moved to it after this is stored.
+    body_deadline: AtomicU64,
+}
+
+/// [`Turns`] of some stream: the bodies and the service need not know which.
+trait TakeTurns: Send + Sync {
+    fn word(&self) -> Word;
+
+    /// Moves the phase, if `from` is the one that ends. Returns false if it is not.
+    fn proceed(&self, from: Word, to: Word) -> bool;
+
+    /// Moves the phase, whichever it is.
+    fn leave(&self, to: Phase);
+
+    /// The service begins to wait for the body of the exchange `of`.
+    fn wait_for_body(&self, of: Word, deadline: Deadline);
+
+    /// A write begins.
+    fn write(&self);
+
+    /// The connection is handed over.
+    fn upgrade(&self);
+}
+
+impl<S: SetDeadline + Send + Sync> Turns<S> {
+    /// The read deadline of a phase that begins now.
+    fn deadline_of(&self, phase: Phase) -> Deadline {
+        let Phases { head, idle, .. } = self.phases;
+        let bound = match phase {
+            Phase::Head => head,
+            Phase::Body => return self.end.min(self.body_deadline()),
+            Phase::Idle => idle,
+            Phase::Answer | Phase::Upgraded => None,
+        };
+        self.end.min(bound.map_or(Deadline::NEVER, Deadline::from))
+    }
+
+    fn body_deadline(&self) -> Deadline {
+        Deadline::from_nanos(self.body_deadline.load(Ordering::Relaxed))
+    }
+
+    fn settle(&self, mut word: Word) {
+        loop {
+            // One that is closed says so in the next operation.
+            let _ = self.stream.set_read_deadline(self.deadline_of(word.phase()));
+            let settled = self.word();
+            if settled == word {
+                return;
+            }
+            word = settled;
+        }
+    }
+}
+
+impl<S: SetDeadline + Send + Sync> TakeTurns for Turns<S> {
+    fn word(&self) -> Word {
+        Word(self.word.load(Ordering::Acquire))
+    }
+
+    fn proceed(&self, from: Word, to: Word) -> bool {
+        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
+        let moved = self.word.compare_exchange(from.0, to.0, success, failure).is_ok();
+        if moved {
+            self.settle(to);
+        }
+        moved
+    }
+
+    fn leave(&self, to: Phase) {
+        loop {
+            let word = self.word();
+            if self.proceed(word, word.at(to)) {
+                return;
+            }
+        }
+    }
+
+    fn wait_for_body(&self, of: Word, deadline: Deadline) {
+        self.body_deadline.store(deadline.nanos(), Ordering::Relaxed);
+        self.proceed(of.at(Phase::Answer), of.at(Phase::Body));
+    }
+
+    fn write(&self) {
+        if let Some(write) = self.phases.write
+            && self.word().phase() != Phase::Upgraded
+        {
+            let _ = self.stream.set_write_deadline(self.end.min(write.into()));
+        }
+    }
+
+    fn upgrade(&self) {
+        self.leave(Phase::Upgraded);
+        let _ = self.stream.set_write_deadline(self.end);
+    }
+}
+
+/// The policy of [`Phases`]: whose turn it is on a [`Guarded`] connection.
+pub struct Conversation(Arc<dyn TakeTurns>);
+
+impl Policy for Conversation {
+    fn writes(&mut self, _: &impl SetDeadline) {
+        self.0.write();
+    }
+
+    fn has_read(&mut self, _: &impl SetDeadline) {
+        let word = self.0.word();
+        if word.phase() == Phase::Idle {
+            self.0.proceed(word, word.at(Phase::Head));
+        }
+    }
+}
+
+/// A service that tells the connection below which phase begins; made by [`Phases::serve`].
+pub struct PhasedService<V> {
+    service: V,
+    turns: Arc<dyn TakeTurns>,
+    /// Of a body.
+    bound: Option<Duration>,
+}
+
+impl<V, B, R> Service<Request<B>> for PhasedService<V>
+where
+    B: Body,
+    R: Body,
+    V: Service<Request<RequestBody<B>>, Response = Response<R>>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = V::Error;
+    type Future = Exchange<V::Future>;
+
+    fn call(&self, request: Request<B>) -> Self::Future {
+        let before = self.turns.word();
+        let begun = before.next(Phase::Answer);
+        self.turns.proceed(before, begun);
+        let is_connect = request.method() == Method::CONNECT;
+        let patience = self.bound.filter(|_| !request.body().is_end_stream()).map(|left| {
+            let turns = Arc::clone(&self.turns);
+            Patience { turns, exchange: begun, left, since: None }
+        });
+        let request = request.map(|body| RequestBody { body, patience });
+        let turns = Arc::clone(&self.turns);
+        Exchange { future: self.service.call(request), turns, is_connect }
+    }
+}
+
+/// How long a body may still be waited for.
+struct Patience {
+    turns: Arc<dyn TakeTurns>,
+    exchange: Word,
+    left: Duration,
+    /// When the wait began that is going on.
+    since: Option<Instant>,
+}
+
+impl Patience {
+    fn wait(&mut self) {
+        if self.since.is_none() {
+            self.since = Some(Instant::now());
+            self.turns.wait_for_body(self.exchange, self.left.into());
+        }
+    }
+
+    fn rest(&mut self) {
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(since.elapsed());
+            self.turns.proceed(self.exchange.at(Phase::Body), self.exchange.at(Phase::Answer));
+        }
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
+pin_project! {
+    /// The body of a request, which the service waits for as long as [`Phases::body`] allows.
+    pub struct RequestBody<B> {
+        #[pin]
+        body: B,
+        patience: Option<Patience>,
+    }
+}
+
+impl<B> RequestBody<B> {
+    /// The body by itself, for what takes no other, such as `hyper::upgrade::on`. It is not
+    /// bounded any more.
+    pub fn into_inner(self) -> B {
+        self.body
+    }
+}
+
+pin_project! {
+    /// The body of a response, whose end is the end of the exchange.
+    pub struct ResponseBody<B> {
+        #[pin]
+        body: B,
+        answered: Option<Answered>,
+    }
+}
+
+/// The answer has ended when this is dropped.
+struct Answered(Arc<dyn TakeTurns>);
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        // Also if the service waits for the body in another task: what it leaves of it is hyper's to
+        // skip, in the time of an idle connection.
+        self.0.leave(Phase::Idle);
+    }
+}
+
+pin_project! {
+    /// The future of [`PhasedService`].
+    pub struct Exchange<F> {
+        #[pin]
+        future: F,
+        turns: Arc<dyn TakeTurns>,
+        is_connect: bool,
+    }
+}
+
+impl<F, R, E> Future for Exchange<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = Result<Response<ResponseBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        let status = response.status();
+        let is_upgrade =
+            status == StatusCode::SWITCHING_PROTOCOLS || (*this.is_connect && status.is_success());
+        let answered = if is_upgrade {
+            this.turns.upgrade();
+            None
+        } else {
+            Some(Answered(Arc::clone(this.turns)))
+        };
+        Poll::Ready(Ok(response.map(|body| ResponseBody { body, answered })))
+    }
+}
+
+impl<B: Body> Body for RequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = this.body.poll_frame(cx);
+        if let Some(patience) = this.patience {
+            if frame.is_pending() { patience.wait() } else { patience.rest() }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B: Body> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for RequestBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RequestBody").field(&self.body).finish()
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResponseBody").field(&self.body).finish()
+    }
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Conversation").field(&self.0.word().phase()).finish()
+    }
+}
+
+impl<V> fmt::Debug for PhasedService<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PhasedService").finish_non_exhaustive()
+    }
+}
+
+impl<F> fmt::Debug for Exchange<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,319 @@
+//! A stream that moves its own deadlines, for code that never would: [`Guarded`].
+
+use crate::{Deadline, SetDeadline};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// How long a connection may take that is handed to a framework.
+///
+/// ```
+/// use netwheel::{Bounds, is_deadline, net::UnixStream};
+/// use std::io::{Read, Write};
+/// use std::time::Duration;
+///
+/// let (mut peer, stream) = UnixStream::pair()?;
+/// let bounds = Bounds::new().idle(Duration::from_millis(20)).total(Duration::from_secs(60));
+/// let mut stream = bounds.guard(stream)?;
+/// peer.write_all(b"a word")?;
+/// let mut all = Vec::new();
+/// // The peer stays silent after its word.
+/// assert!(is_deadline(&stream.read_to_end(&mut all).unwrap_err()));
+/// assert_eq!(all, b"a word");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[must_use]
+pub struct Bounds {
+    idle: Option<Duration>,
+    total: Option<Duration>,
+}
+
+impl Bounds {
+    /// No bounds.
+    pub const fn new() -> Self {
+        Self { idle: None, total: None }
+    }
+
+    /// How long the connection may be silent: each read and each write that succeeds moves both
+    /// deadlines to so long from then.
+    ///
+    /// It counts while the program itself is busy, too: a peer that waits for an answer is silent.
+    pub const fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+
+    /// How long it may take in all, whatever it does meanwhile.
+    pub const fn total(mut self, total: Duration) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// Puts a stream under these bounds, of which all begin now.
+    ///
+    /// # Errors
+    ///
+    /// If it is closed.
+    pub fn guard<S: SetDeadline>(self, stream: S) -> io::Result<Guarded<S>> {
+        let idle = Idle { idle: self.idle, end: end(self.total) };
+        stream.set_deadline(idle.next())?;
+        Ok(Guarded::new(Arc::new(stream), idle))
+    }
+}
+
+/// When what may take `total` must have ended.
+pub(crate) fn end(total: Option<Duration>) -> Deadline {
+    total.map_or(Deadline::NEVER, Deadline::from)
+}
+
+/// A stream that moves its own deadlines as bytes move; made by [`Bounds::guard`].
+///
+/// For frameworks, which read and write, and set no deadlines: this has the traits of its stream
+/// ([`Read`] and [`Write`], and those behind the features `futures-io`, `tokio` and `hyper`), and
+/// each operation that succeeds gives the next ones their time. What ends a connection is the
+/// deadline of its socket, so the error that comes out of the framework says which it was.
+///
+/// The stream itself stays within reach: [`stream`](Self::stream).
+#[derive(Debug)]
+pub struct Guarded<S, P = Idle> {
+    stream: Arc<S>,
+    policy: P,
+    /// Whether the last write had to wait: the next one goes on with it.
+    write_waits: bool,
+}
+
+/// When the deadlines are moved, and to what.
+pub trait Policy {
+    /// A write begins.
+    fn writes(&mut self, _stream: &impl SetDeadline) {}
+
+    /// A read has succeeded.
+    fn has_read(&mut self, stream: &impl SetDeadline);
+
+    /// A write has succeeded.
+    fn has_written(&mut self, _stream: &impl SetDeadline) {}
+}
+
+/// The policy of [`Bounds`].
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    idle: Option<Duration>,
+    end: Deadline,
+}
+
+impl Idle {
+    fn next(&self) -> Deadline {
+        self.idle.map_or(self.end, |idle| self.end.min(idle.into()))
+    }
+
+    fn renew(&self, stream: &impl SetDeadline) {
+        if self.idle.is_some() {
+            // One that is closed says so in the next operation.
+            let _ = stream.set_deadline(self.next());
+        }
+    }
+}
+
+impl Policy for Idle {
+    fn has_read(&mut self, stream: &impl SetDeadline) {
+        self.renew(stream);
+    }
+
+    fn has_written(&mut self, stream: &impl SetDeadline) {
+        self.renew(stream);
+    }
+}
+
+impl<S, P> Guarded<S, P> {
+    pub(crate) fn new(stream: Arc<S>, policy: P) -> Self {
+        Self { stream, policy, write_waits: false }
+    }
+
+    /// The stream below, to be kept if need be: to ask for its addresses, to close it from
+    /// elsewhere, or to move its deadlines by hand until the next operation moves them again.
+    pub fn stream(&self) -> &Arc<S> {
+        &self.stream
+    }
+}
+
+impl<S: SetDeadline, P: Policy> Guarded<S, P> {
+    /// One step of an operation that reads.
+    pub(crate) fn read_by<T>(
+        &mut self,
+        read: impl FnOnce(&S) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let result = read(&self.stream);
+        if let Poll::Ready(Ok(_)) = result {
+            self.policy.has_read(&self.stream);
+        }
+        result
+    }
+
+    /// One step of an operation that writes.
+    pub(crate) fn write_by<T>(
+        &mut self,
+        write: impl FnOnce(&S) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if !self.write_waits {
+            self.policy.writes(&self.stream);
+        }
+        let result = write(&self.stream);
+        self.write_waits = result.is_pending();
+        if let Poll::Ready(Ok(_)) = result {
+            self.policy.has_written(&self.stream);
+        }
+        result
+    }
+}
+
+/// The result of a step that cannot be pending, since it blocks.
+fn blocking<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("a blocking operation has returned before its end"),
+    }
+}
+
+impl<S: SetDeadline, P: Policy> Read for Guarded<S, P>
+where
+    for<'s> &'s S: Read,
+{
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        blocking(self.read_by(|mut stream| Poll::Ready(stream.read(buf))))
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        blocking(self.read_by(|mut stream| Poll::Ready(stream.read_vectored(bufs))))
+    }
+}
+
+impl<S: SetDeadline, P: Policy> Write for Guarded<S, P>
+where
+    for<'s> &'s S: Write,
+{
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        blocking(self.write_by(|mut stream| Poll::Ready(stream.write(buf))))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        blocking(self.write_by(|mut stream| Poll::Ready(stream.write_vectored(bufs))))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.stream).flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounds, Guarded, Policy};
+    use crate::{Deadline, SetDeadline};
+    use std::cell::Cell;
+    use std::io::{self, Write};
+    use std::sync::Arc;
+    use std::task::Poll;
+    use std::time::{Duration, Instant};
+
+    /// Remembers its deadlines.
+    struct Stream {
+        read: Cell<Deadline>,
+        write: Cell<Deadline>,
+    }
+
+    impl Stream {
+        fn new() -> Self {
+            Self { read: Cell::new(Deadline::NEVER), write: Cell::new(Deadline::NEVER) }
+        }
+    }
+
+    impl SetDeadline for Stream {
+        fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+            self.read.set(deadline);
+            Ok(())
+        }
+
+        fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+            self.write.set(deadline);
+            Ok(())
+        }
+    }
+
+    impl Write for &Stream {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn what_moves_bytes_renews_both_deadlines() {
+        let mut guarded = Bounds::new().idle(HOUR).guard(Stream::new()).unwrap();
+        let cleared = |guarded: &Guarded<Stream>| {
+            let stream = guarded.stream();
+            let was = stream.read.get() == stream.write.get();
+            stream.set_deadline(Deadline::NEVER).unwrap();
+            was
+        };
+        assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
+        guarded.write_all(b"bytes").unwrap();
+        assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
+        assert!(guarded.read_by(|_| Poll::Ready(Ok(1))).is_ready());
+        assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
+        // Neither waiting nor failing is progress.
+        assert!(guarded.read_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+        let failed: io::Result<()> = Err(io::ErrorKind::BrokenPipe.into());
+        assert!(guarded.write_by(|_| Poll::Ready(failed)).is_ready());
+        assert_eq!(guarded.stream().read.get(), Deadline::NEVER);
+    }
+
+    #[test]
+    fn renewing_never_goes_beyond_the_end() {
+        let before = Instant::now();
+        let mut guarded = Bounds::new().idle(2 * HOUR).total(HOUR).guard(Stream::new()).unwrap();
+        let end = guarded.stream().read.get();
+        assert!(end.instant().unwrap() <= Instant::now() + HOUR);
+        assert!(end.instant().unwrap() >= before + HOUR);
+        guarded.write_all(b"bytes").unwrap();
+        assert_eq!((guarded.stream().read.get(), guarded.stream().write.get()), (end, end));
+    }
+
+    #[test]
+    fn no_bounds_move_nothing() {
+        let mut guarded = Bounds::new().guard(Stream::new()).unwrap();
+        let by_hand = Deadline::from(HOUR);
+        guarded.stream().set_deadline(by_hand).unwrap();
+        guarded.write_all(b"bytes").unwrap();
+        assert_eq!(guarded.stream().read.get(), by_hand);
+    }
+
+    /// Counts the writes that begin.
+    #[derive(Default)]
+    struct Begun(u32);
+
+    impl Policy for Begun {
+        fn writes(&mut self, _: &impl SetDeadline) {
+            self.0 += 1;
+        }
+
+        fn has_read(&mut self, _: &impl SetDeadline) {}
+    }
+
+    #[test]
+    fn a_write_that_waits_begins_once() {
+        let mut guarded = Guarded::new(Arc::new(Stream::new()), Begun::default());
+        for _ in 0..3 {
+            assert!(guarded.write_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+        }
+        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(guarded.policy.0, 1);
+        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+        assert_eq!(guarded.policy.0, 2);
+    }
+}
