@@ -60,7 +60,7 @@ mod stream;
 mod sys;
 
 pub use deadline::Deadline;
-pub use error::{Closed, DeadlineExceeded, is_closed, is_deadline, progress};
+pub use error::{Closed, DeadlineExceeded, is_canceled, is_closed, is_deadline, progress};
 pub use fd::Closer;
 pub use netwheel_netpoll::{Direction, Stats};
 pub use pollable::Pollable;
