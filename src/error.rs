@@ -1,5 +1,6 @@
 //! What a failed operation says: [`DeadlineExceeded`], [`Closed`], and how to tell them.
 
+use crate::net::dialer::DialError;
 use netwheel_netpoll::Direction;
 use std::error::Error;
 use std::fmt;
@@ -73,14 +74,23 @@ impl fmt::Display for Closed {
 
 impl Error for Closed {}
 
-/// Whether `error` says that a deadline set on the socket has passed.
+/// Whether `error` says that a deadline of ours has passed: one set on the socket, or that of a
+/// dial.
 ///
 /// ```
 /// assert!(!netwheel::is_deadline(&std::io::ErrorKind::TimedOut.into()));
 /// ```
 #[must_use]
 pub fn is_deadline(error: &io::Error) -> bool {
-    payload::<DeadlineExceeded>(error).is_some()
+    let dial = || payload::<DialError>(error).is_some_and(DialError::is_deadline);
+    payload::<DeadlineExceeded>(error).is_some() || dial()
+}
+
+/// Whether `error` says that a dial was canceled: by a
+/// [`Canceller`](crate::net::dialer::Canceller), which has an example.
+#[must_use]
+pub fn is_canceled(error: &io::Error) -> bool {
+    payload::<DialError>(error).is_some_and(DialError::is_canceled)
 }
 
 /// Whether `error` says that the socket was closed by this program.
@@ -95,7 +105,8 @@ pub fn is_deadline(error: &io::Error) -> bool {
 /// ```
 #[must_use]
 pub fn is_closed(error: &io::Error) -> bool {
-    payload::<Closed>(error).is_some()
+    let dial = || payload::<DialError>(error).is_some_and(DialError::is_closed);
+    payload::<Closed>(error).is_some() || dial()
 }
 
 /// How many bytes the failed operation had moved before a deadline or a close stopped it.

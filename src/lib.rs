@@ -64,7 +64,7 @@ pub use deadline::Deadline;
 pub use deadlines::SetDeadline;
 #[cfg(feature = "hyper")]
 pub use ecosystem::hyper;
-pub use error::{Closed, DeadlineExceeded, is_closed, is_deadline, progress};
+pub use error::{Closed, DeadlineExceeded, is_canceled, is_closed, is_deadline, progress};
 pub use fd::Closer;
 pub use guarded::{Bounds, Guarded, Idle};
 pub use netwheel_netpoll::{Direction, Stats};

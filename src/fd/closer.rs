@@ -1,6 +1,8 @@
 //! Closing from afar: [`Closer`].
 
 use super::File;
+use crate::deadline::Deadline;
+use netwheel_netpoll::Directions;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -34,6 +36,15 @@ impl Closer {
     /// closed all the same.
     pub fn close(&self) -> io::Result<()> {
         self.file.close()
+    }
+
+    /// Moves the deadlines of the socket.
+    pub(crate) fn set_deadline(
+        &self,
+        directions: Directions,
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        self.file.set_deadline(directions, deadline)
     }
 
     /// Whether the socket was closed or dropped.

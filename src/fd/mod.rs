@@ -236,12 +236,24 @@ impl Fd {
         &self,
         direction: Direction,
         cx: &mut Context<'_>,
-        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+        call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
     ) -> Poll<io::Result<T>> {
         if !budget::take() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        let answer = self.poll_unserved(direction, cx, call);
+        self.serve(answer)
+    }
+
+    /// [`poll`](Self::poll) outside of the task's budget, by a caller who sees to it that somebody
+    /// polls.
+    pub(crate) fn poll_unserved<T>(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+    ) -> Poll<io::Result<T>> {
         if !self.0.polled.take(direction) {
             self.prepare(direction)?;
         }
@@ -249,7 +261,7 @@ impl Fd {
             if let Some(result) = self.attempt(direction, &mut call) {
                 return Poll::Ready(result);
             }
-            match self.serve(self.0.descriptor.poll_ready(direction, cx.waker())) {
+            match self.0.descriptor.poll_ready(direction, cx.waker()) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(self.failed(direction, error))),
                 Poll::Pending => {
@@ -263,9 +275,14 @@ impl Fd {
     /// Passes a wait's answer through, and sees to it that somebody polls if there is none yet.
     fn serve<T>(&self, answer: Poll<T>) -> Poll<T> {
         if answer.is_pending() {
-            self.0.reactor.serve_tasks();
+            self.serve_waiters();
         }
         answer
+    }
+
+    /// Somebody waits: sees to it that somebody polls.
+    pub(crate) fn serve_waiters(&self) {
+        self.0.reactor.serve_tasks();
     }
 
     /// Fails if the operation must not start (WT-2).
@@ -365,13 +382,7 @@ impl Fd {
         directions: Directions,
         deadline: Deadline,
     ) -> io::Result<()> {
-        let descriptor = &self.0.descriptor;
-        // Closed comes first, as everywhere (DL-2).
-        if !self.0.is_registered && !self.0.refs.is_closed() {
-            return Err(error::unsupported());
-        }
-        let nanos = descriptor.clock().at_monotonic(deadline.nanos());
-        descriptor.set_deadline(directions, nanos).map_err(|_| error::closed())
+        self.0.set_deadline(directions, deadline)
     }
 
     pub(crate) fn deadline(&self, direction: Direction) -> Deadline {
@@ -529,6 +540,16 @@ impl<T, C: FnMut(RawFd) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
 }
 
 impl File {
+    fn set_deadline(&self, directions: Directions, deadline: Deadline) -> io::Result<()> {
+        let descriptor = &self.descriptor;
+        // Closed comes first, as everywhere (DL-2).
+        if !self.is_registered && !self.refs.is_closed() {
+            return Err(error::unsupported());
+        }
+        let nanos = descriptor.clock().at_monotonic(deadline.nanos());
+        descriptor.set_deadline(directions, nanos).map_err(|_| error::closed())
+    }
+
     fn close(&self) -> io::Result<()> {
         if !self.refs.close() {
             return Err(error::closed());

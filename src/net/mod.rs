@@ -16,8 +16,12 @@
 //! - As in std, one read or write is one system call's worth of bytes. Two threads that
 //!   `write_all` at the same time may find their bytes interleaved: hold a lock, or use one writer
 //!   (Go holds one for each `Write`, FDM-4).
+//! - A [`Dialer`] connects to names: resolving, racing the addresses and a handshake, under one
+//!   deadline.
 //! - Options that have no method here are set through `socket2`, as for std's sockets:
 //!   `socket2::SockRef::from(&stream).set_tcp_user_timeout(…)`.
+
+pub mod dialer;
 
 mod datagram;
 mod socket;
@@ -28,6 +32,7 @@ mod unix_datagram;
 mod unix_listener;
 mod unix_stream;
 
+pub use dialer::Dialer;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp_socket::UdpSocket;

@@ -1,16 +1,13 @@
 //! [`TcpStream`].
 
+use super::dialer::{Attempt, Connecting, Local, block};
 use super::socket::{address_methods, option_methods, shutdown_method, socket, timeout_methods};
 use crate::deadline::Deadline;
-use crate::error;
-use crate::fd::{Fd, Moved};
+use crate::fd::Fd;
 use crate::stream::{peek, read_methods, read_traits, write_methods, write_traits};
-use crate::sys;
-use netwheel_netpoll::{Direction, Directions};
-use socket2::{Domain, Protocol, Socket, Type};
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// A TCP connection: `std::net::TcpStream`, with absolute deadlines that any thread may move and
@@ -63,8 +60,10 @@ impl TcpStream {
     /// Connects to the first of the addresses that answers, all within one deadline; blocks the
     /// thread.
     ///
-    /// Resolving a name is not bounded. The deadline is for connecting: the connection has none
-    /// (CN-6).
+    /// One after the other, as std does it; each may take its share of the time that remains, but
+    /// at least two seconds (CN-8). Resolving a name is not bounded: a [`Dialer`](super::Dialer)
+    /// does that too, tries addresses side by side, and can be cancelled. The deadline is for
+    /// connecting: the connection has none (CN-6).
     ///
     /// # Errors
     ///
@@ -75,11 +74,13 @@ impl TcpStream {
         deadline: impl Into<Deadline>,
     ) -> io::Result<Self> {
         let deadline = deadline.into();
-        first(address, |address| {
-            let stream = Self::start_connecting(address, deadline)?;
-            let result = stream.fd.run(Direction::Write, connected);
-            stream.finish_connecting(result, address)
-        })
+        let addresses = address.to_socket_addrs()?.collect();
+        let one_by_one = Duration::MAX;
+        let mut connecting = Connecting::new(addresses, Local::default(), deadline, one_by_one);
+        let connected = block(|waker| connecting.poll(waker, &mut |_| {}).map(Ok))?;
+        let stream = connected.map_err(|failure| connecting.into_error(failure))?;
+        stream.set_write_deadline(Deadline::NEVER)?;
+        Ok(stream)
     }
 
     /// [`connect_deadline`](Self::connect_deadline) that suspends the task instead of the thread,
@@ -96,39 +97,18 @@ impl TcpStream {
         address: SocketAddr,
         deadline: impl Into<Deadline>,
     ) -> io::Result<Self> {
-        let stream = Self::start_connecting(address, deadline.into())?;
-        let result = stream.fd.run_async(Direction::Write, connected).await;
-        stream.finish_connecting(result, address)
-    }
-
-    fn start_connecting(address: SocketAddr, deadline: Deadline) -> io::Result<Self> {
-        // Before any system call (CN-8): whatever the kernel would say comes second (WT-2).
-        if deadline.has_passed() {
-            let (which, at) = (Direction::Write, deadline.instant());
-            return Err(error::exceeded(which, at, address.to_string()));
-        }
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM.nonblocking(),
-            Some(Protocol::TCP),
-        )?;
-        match socket.connect(&address.into()) {
-            Ok(()) => {}
-            // Under way; also after a signal, where calling it again would be wrong (CN-1).
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
+        let attempt = Attempt::start(address, None, deadline.into())?;
+        let connected = poll_fn(|cx| {
+            let polled = attempt.poll(cx.waker());
+            if polled.is_pending() {
+                attempt.serve();
             }
-            Err(error) => return Err(error),
-        }
-        let stream = Self { fd: Fd::new(socket.into())? };
-        stream.fd.set_deadline(Directions::WRITE, deadline)?;
+            polled
+        });
+        connected.await?;
+        let stream = attempt.into_stream();
+        stream.set_write_deadline(Deadline::NEVER)?;
         Ok(stream)
-    }
-
-    fn finish_connecting(self, result: io::Result<()>, address: SocketAddr) -> io::Result<Self> {
-        // The socket itself cannot tell yet whom it is for.
-        result.map_err(|error| error::with_socket(error, &address))?;
-        self.fd.set_deadline(Directions::WRITE, Deadline::NEVER)?;
-        Ok(self)
     }
 
     /// Reads without taking: the next read gets the same bytes again.
@@ -179,27 +159,6 @@ impl TcpStream {
 socket!(TcpStream, std::net::TcpStream);
 read_traits!(TcpStream, socket);
 write_traits!(TcpStream, socket);
-
-/// Whether the connection stands (CN-3): no error is stored, and there is a peer. A wake-up alone
-/// proves neither.
-fn connected(fd: RawFd) -> io::Result<Moved<()>> {
-    if let Some(error) = sys::socket::take_error(fd)? {
-        return match error.raw_os_error() {
-            Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Some(libc::EISCONN) => Ok(Moved::one(())),
-            _ => Err(error),
-        };
-    }
-    match sys::socket::peer_addr(fd) {
-        Ok(_) => Ok(Moved::one(())),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        Err(error) => Err(error),
-    }
-}
 
 /// The first success over all addresses, or the last failure; as std does it.
 pub(crate) fn first<T>(

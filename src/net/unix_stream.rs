@@ -35,7 +35,7 @@ pub struct UnixStream {
 
 /// How long a connect that finds the listener's queue full waits before it looks again: the
 /// kernel tells nobody when there is room.
-const PAUSE: Duration = Duration::from_millis(1);
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 impl UnixStream {
     /// Connects to the listener at `path`; blocks the thread.
@@ -124,19 +124,20 @@ write_traits!(UnixStream, socket);
 
 /// A socket on its way to be connected. It is registered afterwards, since the kernel reports one
 /// that is not connected as hung up (CN-1).
-struct Connecting {
+#[derive(Debug)]
+pub(super) struct Connecting {
     socket: Socket,
     deadline: Deadline,
 }
 
 impl Connecting {
-    fn new(deadline: Deadline) -> io::Result<Self> {
+    pub(super) fn new(deadline: Deadline) -> io::Result<Self> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
         Ok(Self { socket, deadline })
     }
 
     /// Returns false if the listener's queue is full.
-    fn attempt(&self, address: &SockAddr) -> io::Result<bool> {
+    pub(super) fn attempt(&self, address: &SockAddr) -> io::Result<bool> {
         if self.deadline.has_passed() {
             let which = addr::display(Ok(address.clone())).unwrap_or_default();
             return Err(error::exceeded(Direction::Write, self.deadline.instant(), which));
@@ -149,7 +150,7 @@ impl Connecting {
         }
     }
 
-    fn finish(self) -> io::Result<UnixStream> {
+    pub(super) fn finish(self) -> io::Result<UnixStream> {
         Ok(UnixStream { fd: Fd::new(self.socket.into())? })
     }
 }

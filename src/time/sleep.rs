@@ -76,6 +76,11 @@ impl Sleep {
         self.descriptor.prepare(Direction::Read).is_err()
     }
 
+    /// Somebody waits: sees to it that somebody polls.
+    pub(crate) fn serve(&self) {
+        self.reactor.serve_tasks();
+    }
+
     /// Whether the deadline has passed; if not, `waker` is called when it does. The caller sees to
     /// it that somebody polls.
     pub(crate) fn poll_elapsed(&self, waker: &Waker) -> Poll<()> {
@@ -97,7 +102,7 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let elapsed = self.poll_elapsed(cx.waker());
         if elapsed.is_pending() {
-            self.reactor.serve_tasks();
+            self.serve();
         }
         elapsed
     }

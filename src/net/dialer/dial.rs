@@ -1,0 +1,258 @@
+//! One dial, from the name to the connection: [`Dial`], and [`Dialing`], its future.
+//!
+//! | phase | waits for | ends with |
+//! |---|---|---|
+//! | new | nothing | an error if canceled, expired or not understood; addresses need no resolver |
+//! | resolving | the resolver, the deadline | addresses, or an error |
+//! | connecting | the attempts, the next head start | a connection, or an error |
+//! | handshake | the caller's function, on a connection that has the deadline | what it returned |
+//!
+//! A canceller is looked at first in every step: what it was told counts more than a deadline
+//! (CN-7) and more than a connection (CN-5). The state machine never blocks and reads the clock at
+//! its edge only; a thread or a task drives it.
+
+use super::cancel::Watch;
+use super::connecting::{Connecting, Failure, nowhere};
+use super::error::{DialError, Phase, Reason};
+use super::event::{Event, Tried};
+use super::race::interleave;
+use super::resolve::Lookup;
+use super::target::{Parsed, Target};
+use super::wait::Alarm;
+use super::{Config, Resolver};
+use crate::deadline::Deadline;
+use crate::fd::Closer;
+use crate::net::TcpStream;
+use netwheel_netpoll::Directions;
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Dropping it closes and gives up what is under way.
+#[derive(Debug)]
+pub(super) struct Dial {
+    config: Arc<Config>,
+    target: Box<str>,
+    deadline: Deadline,
+    state: State,
+    watch: Watch,
+    alarm: Alarm,
+}
+
+#[derive(Debug)]
+enum State {
+    New(Target),
+    Resolving(Lookup),
+    Connecting(Connecting),
+    Handshake { connection: Closer, addresses: usize, tried: Vec<Tried> },
+    Ended,
+}
+
+impl Dial {
+    pub(super) fn new(config: Arc<Config>, target: Target, deadline: Deadline) -> Self {
+        let watch = Watch::new(config.canceller.clone());
+        let (name, alarm) = (target.to_string().into(), Alarm::default());
+        Self { config, target: name, deadline, state: State::New(target), watch, alarm }
+    }
+
+    /// The connection, with the deadline on both of its directions. The caller sees to it that
+    /// somebody polls, and goes on to [`end`](Self::end).
+    pub(super) fn poll(&mut self, waker: &Waker) -> Poll<io::Result<TcpStream>> {
+        if !self.watch.poll(waker) {
+            return Poll::Ready(Err(self.fail(Reason::Canceled, None)));
+        }
+        loop {
+            match mem::replace(&mut self.state, State::Ended) {
+                State::New(target) => match self.start(target) {
+                    Ok(state) => self.state = state,
+                    Err(error) => return Poll::Ready(Err(error)),
+                },
+                State::Resolving(lookup) => match self.resolve(lookup, waker) {
+                    Poll::Ready(Ok(state)) => self.state = state,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => return Poll::Pending,
+                },
+                State::Connecting(mut connecting) => {
+                    let config = &self.config;
+                    let polled = connecting.poll(waker, &mut |event| config.observe(&event));
+                    let connected = match polled {
+                        Poll::Pending => {
+                            self.state = State::Connecting(connecting);
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Ok(stream)) => self.shake_hands(stream, connecting),
+                        Poll::Ready(Err(failure)) => Err(self.unconnected(connecting, failure)),
+                    };
+                    return Poll::Ready(connected);
+                }
+                State::Handshake { .. } | State::Ended => {
+                    panic!("a dial was polled after it had ended")
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, target: Target) -> Result<State, io::Error> {
+        // Before any thread and any system call (CN-8).
+        if self.deadline.has_passed() {
+            return Err(self.fail(Reason::deadline(self.deadline), None));
+        }
+        let resolver = || self.config.resolver.clone().unwrap_or_else(Resolver::system);
+        let started = match target.parse() {
+            Ok(Parsed::Addresses(addresses)) => return self.connect(addresses),
+            Ok(Parsed::Name { host, port }) => resolver().start(&host, port),
+            Err(error) => Err(error),
+        };
+        match started {
+            Ok(lookup) => Ok(State::Resolving(lookup)),
+            Err(error) => Err(self.fail(Reason::Failed, Some(error))),
+        }
+    }
+
+    /// What comes next, or `Pending` with the lookup put back.
+    fn resolve(&mut self, mut lookup: Lookup, waker: &Waker) -> Poll<io::Result<State>> {
+        match lookup.poll(waker) {
+            Poll::Ready(Ok(addresses)) => return Poll::Ready(self.connect(addresses)),
+            Poll::Ready(Err(error)) => {
+                return Poll::Ready(Err(self.fail(Reason::Failed, Some(error))));
+            }
+            Poll::Pending => self.state = State::Resolving(lookup),
+        }
+        match self.alarm.poll(self.deadline, waker) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => {
+                Poll::Ready(Err(self.fail(Reason::deadline(self.deadline), None)))
+            }
+            Err(error) => Poll::Ready(Err(self.fail(Reason::Failed, Some(error)))),
+        }
+    }
+
+    fn connect(&mut self, addresses: Vec<SocketAddr>) -> io::Result<State> {
+        let Config { local, head_start, .. } = *self.config;
+        let found = addresses.len();
+        let mut addresses = interleave(addresses);
+        addresses.retain(|address| local.reaches(address));
+        let error = match (found, addresses.len()) {
+            (0, _) => nowhere(),
+            (_, 0) => {
+                let what = "no address is of the family of the local one";
+                io::Error::new(io::ErrorKind::InvalidInput, what)
+            }
+            _ => {
+                self.config.observe(&Event::Resolved(&addresses));
+                let connecting = Connecting::new(addresses, local, self.deadline, head_start);
+                return Ok(State::Connecting(connecting));
+            }
+        };
+        Err(self.fail(Reason::Failed, Some(error)))
+    }
+
+    /// The connection stands: it gets the dial's deadline, and is closed by a cancel.
+    fn shake_hands(&mut self, stream: TcpStream, connecting: Connecting) -> io::Result<TcpStream> {
+        let connection = stream.closer();
+        let is_alive = self.watch.guard(connection.clone());
+        let (addresses, mut tried) = connecting.into_tried();
+        tried.retain(|tried| tried.error.is_some());
+        self.state = State::Handshake { connection, addresses, tried };
+        let set = stream.set_deadline(self.deadline);
+        if !is_alive || set.is_err() {
+            // Nobody but a canceller can have closed it.
+            return Err(self.fail(Reason::Canceled, None));
+        }
+        Ok(stream)
+    }
+
+    fn unconnected(&mut self, connecting: Connecting, failure: Failure) -> io::Error {
+        self.state = State::Connecting(connecting);
+        match failure {
+            Failure::Expired => self.fail(Reason::deadline(self.deadline), None),
+            Failure::Exhausted => self.fail(Reason::Failed, None),
+            Failure::Broken(error) => self.fail(Reason::Failed, Some(error)),
+        }
+    }
+
+    /// While an async handshake is under way: why it has to end. The caller sees to it that somebody
+    /// polls.
+    pub(super) fn poll_interrupted(&mut self, waker: &Waker) -> Poll<io::Error> {
+        if !self.watch.poll(waker) {
+            return Poll::Ready(self.fail(Reason::Canceled, None));
+        }
+        match self.alarm.poll(self.deadline, waker) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(self.fail(Reason::deadline(self.deadline), None)),
+            Err(error) => Poll::Ready(self.fail(Reason::Failed, Some(error))),
+        }
+    }
+
+    /// Hands out what the handshake has made of the connection, without the deadline (CN-6).
+    pub(super) fn end<T>(&mut self, shaken: io::Result<T>) -> io::Result<T> {
+        let is_alive = self.watch.end();
+        match shaken {
+            _ if !is_alive => Err(self.fail(Reason::Canceled, shaken.err())),
+            Ok(value) => {
+                if let State::Handshake { connection, .. } = &self.state {
+                    // It fails if the handshake has closed it, or made something else of it.
+                    let _ = connection.set_deadline(Directions::BOTH, Deadline::NEVER);
+                }
+                Ok(value)
+            }
+            Err(error) if self.deadline.has_passed() => {
+                Err(self.fail(Reason::deadline(self.deadline), Some(error)))
+            }
+            Err(error) => Err(self.fail(Reason::Failed, Some(error))),
+        }
+    }
+
+    /// It waits: sees to it that somebody polls.
+    pub(super) fn serve(&self) {
+        self.alarm.serve();
+        if let State::Connecting(connecting) = &self.state {
+            connecting.serve();
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
+        let (phase, addresses, tried) = match mem::replace(&mut self.state, State::Ended) {
+            State::Resolving(lookup) if lookup.is_queued() => (Phase::Queued, 0, Vec::new()),
+            State::New(_) | State::Resolving(_) | State::Ended => (Phase::Resolving, 0, Vec::new()),
+            State::Connecting(connecting) => {
+                let (addresses, tried) = connecting.into_tried();
+                (Phase::Connecting, addresses, tried)
+            }
+            State::Handshake { addresses, tried, .. } => (Phase::Handshake, addresses, tried),
+        };
+        let target = mem::take(&mut self.target);
+        DialError { target, phase, reason, addresses, tried, source }.into_io()
+    }
+}
+
+/// The future of [`Dialer::dial_async`](super::Dialer::dial_async).
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Dialing(pub(super) Dial);
+
+impl Dialing {
+    /// Up to the handshake.
+    pub(super) fn poll_connected(&mut self, waker: &Waker) -> Poll<io::Result<TcpStream>> {
+        let polled = self.0.poll(waker);
+        if polled.is_pending() {
+            self.0.serve();
+        }
+        polled
+    }
+}
+
+impl Future for Dialing {
+    type Output = io::Result<TcpStream>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        let dialing = self.get_mut();
+        let polled = dialing.poll_connected(cx.waker());
+        polled.map(|connected| connected.and_then(|stream| dialing.0.end(Ok(stream))))
+    }
+}

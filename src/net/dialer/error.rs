@@ -1,0 +1,164 @@
+//! Why there is no connection: [`DialError`].
+
+use super::event::Tried;
+use crate::deadline::Deadline;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// The payload of every error of a [`Dialer`](super::Dialer).
+///
+/// The error's kind is [`TimedOut`](io::ErrorKind::TimedOut) if the deadline has passed (then
+/// [`is_deadline`](crate::is_deadline) holds), [`ConnectionAborted`](io::ErrorKind::ConnectionAborted)
+/// if the dial was canceled ([`is_canceled`](crate::is_canceled) holds); else it is that of what
+/// failed: the resolver, the last of the addresses, or the handshake.
+///
+/// ```
+/// use netwheel::net::dialer::{DialError, Dialer, Phase};
+/// use std::io::ErrorKind;
+/// use std::time::Duration;
+///
+/// // A port that was just closed.
+/// let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// let error = Dialer::new().dial(closed, Duration::from_secs(5)).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+/// let dial = DialError::of(&error).unwrap();
+/// assert_eq!(dial.phase, Phase::Connecting);
+/// assert_eq!(dial.tried[0].address, closed);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DialError {
+    /// Whom it was for.
+    pub target: Box<str>,
+    /// How far it had come.
+    pub phase: Phase,
+    /// What ended it.
+    pub reason: Reason,
+    /// How many addresses there were.
+    pub addresses: usize,
+    /// Those that were tried, in the order in which they ended, those that were still under way
+    /// last. In the phase of the handshake, those that failed before.
+    pub tried: Vec<Tried>,
+    /// What the resolver or the handshake said. For a deadline or a cancel, that of the handshake
+    /// if it ended with an error of its own.
+    pub source: Option<io::Error>,
+}
+
+/// What a dial is doing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Waiting for a thread that resolves: as many as the [`Resolver`](super::Resolver) may have are
+    /// busy.
+    Queued,
+    /// Resolving the name.
+    Resolving,
+    /// Connecting to the addresses.
+    Connecting,
+    /// Running the handshake, on a connection that stands.
+    Handshake,
+}
+
+/// What ended a dial.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its deadline has passed.
+    Deadline {
+        /// The deadline. One that was set before the machine's clock started is `None`.
+        deadline: Option<Instant>,
+        /// How long after it the dial gave up.
+        late_by: Duration,
+    },
+    /// Its [`Canceller`](super::Canceller) was used.
+    Canceled,
+    /// There is no such name, no address answers, or the handshake has failed.
+    Failed,
+}
+
+impl Reason {
+    pub(super) fn deadline(deadline: Deadline) -> Self {
+        let deadline = deadline.instant();
+        Self::Deadline { deadline, late_by: deadline.map_or(Duration::ZERO, |at| at.elapsed()) }
+    }
+}
+
+impl DialError {
+    /// The payload of `error`, if it comes from a dialer.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
+
+    /// Whether its deadline has passed.
+    #[must_use]
+    pub fn is_deadline(&self) -> bool {
+        matches!(self.reason, Reason::Deadline { .. })
+    }
+
+    /// Whether it was canceled.
+    #[must_use]
+    pub fn is_canceled(&self) -> bool {
+        matches!(self.reason, Reason::Canceled)
+    }
+
+    /// Whether the handshake has closed the connection itself.
+    pub(crate) fn is_closed(&self) -> bool {
+        let source = self.source.as_ref().filter(|_| self.reason == Reason::Failed);
+        source.is_some_and(crate::is_closed)
+    }
+
+    pub(super) fn into_io(self) -> io::Error {
+        let kind = match self.reason {
+            Reason::Deadline { .. } => io::ErrorKind::TimedOut,
+            Reason::Canceled => io::ErrorKind::ConnectionAborted,
+            Reason::Failed => self.cause().map_or(io::ErrorKind::Other, io::Error::kind),
+        };
+        io::Error::new(kind, self)
+    }
+
+    fn cause(&self) -> Option<&io::Error> {
+        let Self { tried, source, .. } = self;
+        source.as_ref().or_else(|| tried.iter().rev().find_map(|tried| tried.error.as_ref()))
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { target, phase, reason, addresses, tried, source } = self;
+        write!(f, "dialing {target}: ")?;
+        match reason {
+            Reason::Deadline { deadline: _, late_by } => {
+                write!(f, "deadline exceeded by {late_by:.1?} while ")?;
+            }
+            Reason::Canceled => f.write_str("canceled while ")?,
+            Reason::Failed => f.write_str("failed while ")?,
+        }
+        match phase {
+            Phase::Queued => f.write_str("waiting for a thread to resolve the name")?,
+            Phase::Resolving => f.write_str("resolving the name")?,
+            Phase::Connecting => match addresses {
+                1 => f.write_str("connecting")?,
+                n => write!(f, "connecting to {} of {n} addresses", tried.len())?,
+            },
+            Phase::Handshake => f.write_str("shaking hands")?,
+        }
+        if let Some(source) = source {
+            write!(f, ": {source}")?;
+        } else if *phase == Phase::Connecting {
+            for (n, tried) in tried.iter().enumerate() {
+                write!(f, "{} {tried}", if n == 0 { ":" } else { ";" })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Error for DialError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause().map(|error| error as _)
+    }
+}

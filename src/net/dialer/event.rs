@@ -1,0 +1,45 @@
+//! What a dial reports while it is under way: [`Event`], [`Tried`].
+
+use crate::error::is_deadline;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A step of a dial, for [`Dialer::observe`](super::Dialer::observe).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// The name has these addresses; they are tried in this order.
+    Resolved(&'e [SocketAddr]),
+    /// An address is tried, beside those that have not answered yet.
+    Trying(SocketAddr),
+    /// An attempt has failed, or was given up after its share of the time.
+    Failed(&'e Tried),
+    /// The race is won; attempts that are still under way are closed. The handshake is next, if
+    /// there is one.
+    Connected(SocketAddr),
+}
+
+/// How an address that was tried has fared.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Tried {
+    /// The address.
+    pub address: SocketAddr,
+    /// How long it was tried.
+    pub took: Duration,
+    /// Why it failed: what the kernel says, or a deadline, if its share of the time had passed.
+    /// `None` if it had not answered when the dial ended.
+    pub error: Option<io::Error>,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, took, error } = self;
+        match error {
+            Some(error) if !is_deadline(error) => write!(f, "{address}: {error} after {took:.1?}"),
+            _ => write!(f, "{address}: no answer in {took:.1?}"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Dialing a path: [`UnixDial`].
+
+use super::cancel::{Canceller, Watch};
+use super::error::{DialError, Phase, Reason};
+use super::wait::Alarm;
+use crate::deadline::Deadline;
+use crate::net::UnixStream;
+use crate::net::unix_stream::{Connecting, PAUSE};
+use socket2::SockAddr;
+use std::io;
+use std::task::{Poll, Waker};
+
+/// Dropping it closes the socket.
+#[derive(Debug)]
+pub(super) struct UnixDial {
+    path: Box<str>,
+    deadline: Deadline,
+    state: State,
+    watch: Watch,
+    alarm: Alarm,
+}
+
+#[derive(Debug)]
+enum State {
+    New(io::Result<SockAddr>),
+    Connecting(SockAddr, Connecting),
+    Ended,
+}
+
+impl UnixDial {
+    pub(super) fn new(
+        path: Box<str>,
+        address: io::Result<SockAddr>,
+        deadline: Deadline,
+        canceller: Option<Canceller>,
+    ) -> Self {
+        let (watch, alarm) = (Watch::new(canceller), Alarm::default());
+        Self { path, deadline, state: State::New(address), watch, alarm }
+    }
+
+    /// The caller sees to it that somebody polls.
+    pub(super) fn poll(&mut self, waker: &Waker) -> Poll<io::Result<UnixStream>> {
+        loop {
+            if !self.watch.poll(waker) {
+                return Poll::Ready(Err(self.fail(Reason::Canceled, None)));
+            }
+            if self.deadline.has_passed() {
+                let reason = Reason::deadline(self.deadline);
+                return Poll::Ready(Err(self.fail(reason, None)));
+            }
+            match self.step(waker) {
+                Ok(Step::Again) => {}
+                Ok(Step::Wait) => return Poll::Pending,
+                Ok(Step::Connected(stream)) if self.watch.end() => return Poll::Ready(Ok(stream)),
+                Ok(Step::Connected(_)) => {
+                    return Poll::Ready(Err(self.fail(Reason::Canceled, None)));
+                }
+                Err(error) => return Poll::Ready(Err(self.fail(Reason::Failed, Some(error)))),
+            }
+        }
+    }
+
+    fn step(&mut self, waker: &Waker) -> io::Result<Step> {
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::New(address) => {
+                self.state = State::Connecting(address?, Connecting::new(self.deadline)?);
+                Ok(Step::Again)
+            }
+            State::Connecting(address, connecting) => {
+                if connecting.attempt(&address)? {
+                    return Ok(Step::Connected(connecting.finish()?));
+                }
+                // The kernel tells nobody when there is room in the listener's queue.
+                self.state = State::Connecting(address, connecting);
+                let later = self.deadline.min(PAUSE.into());
+                let waits = self.alarm.poll(later, waker)?.is_pending();
+                Ok(if waits { Step::Wait } else { Step::Again })
+            }
+            State::Ended => panic!("a dial was polled after it had ended"),
+        }
+    }
+
+    /// It waits: sees to it that somebody polls.
+    pub(super) fn serve(&self) {
+        self.alarm.serve();
+    }
+
+    #[cold]
+    fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
+        self.state = State::Ended;
+        let target = std::mem::take(&mut self.path);
+        let (phase, tried) = (Phase::Connecting, Vec::new());
+        DialError { target, phase, reason, addresses: 1, tried, source }.into_io()
+    }
+}
+
+enum Step {
+    Again,
+    Wait,
+    Connected(UnixStream),
+}
