@@ -37,7 +37,9 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod net;
+#[cfg(unix)]
 pub mod pipe;
+#[cfg(unix)]
 pub mod process;
 #[cfg(feature = "rt")]
 pub mod rt;
@@ -53,6 +55,7 @@ mod ecosystem;
 mod error;
 mod fd;
 mod park;
+#[cfg(unix)]
 mod pollable;
 mod reactor;
 mod stream;
@@ -62,6 +65,7 @@ pub use deadline::Deadline;
 pub use error::{Closed, DeadlineExceeded, is_closed, is_deadline, progress};
 pub use fd::Closer;
 pub use netwheel_netpoll::{Direction, Stats};
+#[cfg(unix)]
 pub use pollable::Pollable;
 
 #[cfg(all(doctest, feature = "rt"))]

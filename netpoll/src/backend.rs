@@ -1,9 +1,8 @@
 //! What a kernel has to offer: [`Backend`], Go's five functions.
 
-use crate::{Clock, Directions, Token};
+use crate::{Clock, Directions, RawSource, Token};
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// A facility of some kernel that reports readiness: the virtual interface of Go's netpoll.
@@ -38,14 +37,14 @@ pub trait Backend: fmt::Debug + Send + Sync {
     ///
     /// Whatever the kernel says: `EPERM` for what cannot be polled (a regular file), `EEXIST` for
     /// what is registered already, `EBADF`, `ENOSPC`, `ENOMEM`. Nothing is registered then.
-    fn open(&self, fd: RawFd, token: Token) -> io::Result<()>;
+    fn open(&self, fd: RawSource, token: Token) -> io::Result<()>;
 
     /// Deregisters `fd`; called before it is closed (PD-12).
     ///
     /// # Errors
     ///
     /// Whatever the kernel says; the caller goes on to close the file all the same.
-    fn close(&self, fd: RawFd) -> io::Result<()>;
+    fn close(&self, fd: RawSource) -> io::Result<()>;
 
     /// Fetches events: `None` waits for one, zero looks, and anything else is how long to wait at
     /// most.
@@ -62,7 +61,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     fn wake(&self);
 
     /// Whether `fd` is one of the backend's own files, which nobody else must close (PD-14).
-    fn is_poll_descriptor(&self, fd: RawFd) -> bool;
+    fn is_poll_descriptor(&self, fd: RawSource) -> bool;
 }
 
 /// What happened to one file.

@@ -5,12 +5,11 @@ use crate::deadline::Deadline;
 use crate::error;
 use crate::fd::{Fd, Moved};
 use crate::stream::{peek, read_methods, read_traits, write_methods, write_traits};
-use crate::sys;
+use crate::sys::{self, RawSource};
 use netwheel_netpoll::{Direction, Directions};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// A TCP connection: `std::net::TcpStream`, with absolute deadlines that any thread may move and
@@ -107,16 +106,12 @@ impl TcpStream {
             let (which, at) = (Direction::Write, deadline.instant());
             return Err(error::exceeded(which, at, address.to_string()));
         }
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::STREAM.nonblocking(),
-            Some(Protocol::TCP),
-        )?;
+        let domain = Domain::for_address(address);
+        let socket = sys::socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         match socket.connect(&address.into()) {
             Ok(()) => {}
             // Under way; also after a signal, where calling it again would be wrong (CN-1).
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-            }
+            Err(error) if sys::socket::is_connecting(&error) => {}
             Err(error) => return Err(error),
         }
         let stream = Self { fd: Fd::new(socket.into())? };
@@ -164,6 +159,10 @@ impl TcpStream {
         set_linger, linger: Option<Duration> => set_linger, linger;
         /// Whether the kernel probes a silent peer (`SO_KEEPALIVE`).
         set_keepalive, keepalive: bool => set_keepalive, keepalive;
+    }
+
+    #[cfg(target_os = "linux")]
+    option_methods! {
         /// How long sent data may stay unacknowledged before the connection is given up
         /// (`TCP_USER_TIMEOUT`): the one timeout that only the kernel can keep.
         set_tcp_user_timeout, tcp_user_timeout: Option<Duration> => set_tcp_user_timeout, tcp_user_timeout;
@@ -182,15 +181,12 @@ write_traits!(TcpStream, socket);
 
 /// Whether the connection stands (CN-3): no error is stored, and there is a peer. A wake-up alone
 /// proves neither.
-fn connected(fd: RawFd) -> io::Result<Moved<()>> {
+fn connected(fd: RawSource) -> io::Result<Moved<()>> {
     if let Some(error) = sys::socket::take_error(fd)? {
-        return match error.raw_os_error() {
-            Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Some(libc::EISCONN) => Ok(Moved::one(())),
-            _ => Err(error),
-        };
+        if sys::socket::is_connecting(&error) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        return if sys::socket::is_connected(&error) { Ok(Moved::one(())) } else { Err(error) };
     }
     match sys::socket::peer_addr(fd) {
         Ok(_) => Ok(Moved::one(())),
