@@ -152,7 +152,23 @@ impl Descriptor {
     /// since `seen` was taken.
     #[inline]
     pub fn clear(&self, direction: Direction, seen: Readiness) {
-        self.desc().gate(direction).clear(seen);
+        let before = self.desc().gate(direction).clear(seen);
+        // Those who wait are not in a turn, and will not ask for the next report themselves.
+        mutant!(
+            if before.has_waiters() {
+                self.arm(direction);
+            },
+            "who takes readiness back arms nothing" => ()
+        );
+    }
+
+    /// Asks for the next report, for somebody who waits, of a kernel that has to be asked.
+    #[inline]
+    fn arm(&self, direction: Direction) {
+        if self.shared.is_one_shot {
+            let token = Token::new(self.slot.index(), self.desc().info.load().fd_seq());
+            self.shared.backend.arm(token, direction);
+        }
     }
 
     /// Gives the next waiter its turn if the direction is still ready.
@@ -207,6 +223,7 @@ impl Descriptor {
             let wait = desc.wait(direction, id, place, waker, has_passed);
             if wait == Wait::Queued {
                 self.file(deadline);
+                self.arm(direction);
                 return Poll::Pending;
             }
         });
@@ -215,6 +232,7 @@ impl Descriptor {
             Wait::Failed(error) => Poll::Ready(Err(error)),
             Wait::Queued => {
                 self.file(desc.deadline(direction));
+                mutant!(self.arm(direction), "a waiter arms nothing" => ());
                 Poll::Pending
             }
         }

@@ -1,7 +1,7 @@
 //! Which way bytes flow: [`Direction`] and sets of it, [`Directions`].
 
 use core::fmt;
-use core::ops::BitOr;
+use core::ops::{BitAnd, BitOr};
 
 /// One of the two independent halves of a descriptor.
 ///
@@ -31,6 +31,7 @@ impl fmt::Display for Direction {
 /// let both = Directions::from(Direction::Read) | Direction::Write.into();
 /// assert_eq!(both, Directions::BOTH);
 /// assert!(both.contains(Direction::Write));
+/// assert_eq!(both.without(Directions::READ), both & Directions::WRITE);
 /// ```
 #[derive(Clone, Copy, Default, Eq, Hash, PartialEq)]
 pub struct Directions(u8);
@@ -57,6 +58,12 @@ impl Directions {
         self.0 == 0
     }
 
+    /// What is in the set and not in `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The directions of the set, reading first.
     pub fn iter(self) -> impl Iterator<Item = Direction> {
         [Direction::Read, Direction::Write].into_iter().filter(move |&d| self.contains(d))
@@ -73,6 +80,14 @@ impl Directions {
 impl From<Direction> for Directions {
     fn from(direction: Direction) -> Self {
         Self::of(direction)
+    }
+}
+
+impl BitAnd for Directions {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 

@@ -121,15 +121,16 @@ impl Gate {
         self.update(|word| Some(word.wrapping_add(TICK) | set))
     }
 
-    /// G2: the kernel's buffer is exhausted. Does nothing if an event came since `seen`.
-    pub(crate) fn clear(&self, seen: Readiness) {
+    /// G2: the kernel's buffer is exhausted. Does nothing if an event came since `seen`. Returns
+    /// what was there before.
+    pub(crate) fn clear(&self, seen: Readiness) -> Readiness {
         self.update(|word| {
             let unchanged = mutant!(
                 Readiness(word).ticks() == seen.ticks(),
                 "G2 ignores the ticks" => true
             );
             unchanged.then_some(word & !(READY | STICKY))
-        });
+        })
     }
 
     /// G3: announces a waiter. Returns what was there before.

@@ -41,6 +41,8 @@ pub struct Poller {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) backend: Box<dyn Backend>,
+    /// [`Backend::is_one_shot`].
+    pub(crate) is_one_shot: bool,
     pub(crate) clock: Clock,
     pub(crate) cache: PollCache,
     pub(crate) timers: TimerQueue,
@@ -86,9 +88,10 @@ impl Poller {
     /// A poller on a backend of your own.
     #[must_use]
     pub fn with_backend(backend: impl Backend + 'static) -> Self {
-        let clock = backend.clock();
+        let (clock, is_one_shot) = (backend.clock(), backend.is_one_shot());
         let shared = Shared {
             backend: Box::new(backend),
+            is_one_shot,
             clock,
             cache: PollCache::new(),
             timers: TimerQueue::new(),

@@ -55,7 +55,7 @@ mod kernel;
 pub use chance::Faults;
 
 use crate::backend::{Backend, Event, Events};
-use crate::{Clock, Directions, ManualClock, RawSource, Token};
+use crate::{Clock, Direction, Directions, ManualClock, RawSource, Token};
 use chance::Chance;
 use kernel::Kernel;
 use std::collections::BTreeMap;
@@ -135,6 +135,14 @@ impl Sim {
     #[must_use]
     pub fn with_threads(self) -> Self {
         self.state().idle = Idle::Block;
+        self
+    }
+
+    /// As poll(2) and event ports: reports a direction only while it is
+    /// [armed](Backend::arm), and disarms it by that. Say so before a poller is made of it.
+    #[must_use]
+    pub fn one_shot(self) -> Self {
+        self.state().kernel.one_shot = true;
         self
     }
 
@@ -422,6 +430,14 @@ impl Backend for Sim {
 
     fn close(&self, fd: RawSource) -> io::Result<()> {
         self.state().kernel.deregister(fd)
+    }
+
+    fn is_one_shot(&self) -> bool {
+        self.state().kernel.one_shot
+    }
+
+    fn arm(&self, token: Token, direction: Direction) {
+        self.change(|state| state.kernel.arm(token, direction));
     }
 
     fn poll(&self, delay: Option<Duration>, events: &mut Events) -> io::Result<()> {

@@ -9,9 +9,12 @@
 //! - A registration is on the ready list at most once: edges coalesce. What its event says is
 //!   looked up when it is fetched, so it tells of all that holds then; if nothing does any more,
 //!   there is no event.
+//!
+//! Or poll(2), if it is told to be [one-shot](Kernel::one_shot): then an event names what is armed
+//! alone, and disarms it.
 
 use crate::backend::{Event, Events};
-use crate::{Directions, RawSource, Token};
+use crate::{Direction, Directions, RawSource, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
@@ -34,6 +37,7 @@ pub(super) struct Kernel {
     free_files: Vec<usize>,
     registrations: usize,
     ready: VecDeque<Report>,
+    pub(super) one_shot: bool,
     pub(super) max_files: usize,
     pub(super) max_registrations: usize,
 }
@@ -63,6 +67,8 @@ enum Kind {
 struct Registration {
     fd: RawSource,
     token: Token,
+    /// What it reports.
+    armed: Directions,
     /// Whether it is on the ready list.
     queued: bool,
 }
@@ -85,6 +91,7 @@ impl Kernel {
             free_files: Vec::new(),
             registrations: 0,
             ready: VecDeque::new(),
+            one_shot: false,
             max_files: usize::MAX,
             max_registrations: usize::MAX,
         }
@@ -168,6 +175,7 @@ impl Kernel {
     pub(super) fn register(&mut self, fd: RawSource, token: Token) -> io::Result<()> {
         let index = self.index(fd)?;
         let is_full = self.registrations >= self.max_registrations;
+        let armed = if self.one_shot { Directions::NONE } else { Directions::BOTH };
         let file = self.file(fd)?;
         if file.kind == Kind::Regular {
             return Err(errno(libc::EPERM));
@@ -178,7 +186,7 @@ impl Kernel {
         if is_full {
             return Err(errno(libc::ENOSPC));
         }
-        file.registrations.push(Registration { fd, token, queued: true });
+        file.registrations.push(Registration { fd, token, armed, queued: true });
         self.registrations += 1;
         self.ready.push_back(Report::Look { file: index, token });
         Ok(())
@@ -190,6 +198,20 @@ impl Kernel {
         file.registrations.remove(at.ok_or_else(|| errno(libc::ENOENT))?);
         self.registrations -= 1;
         Ok(())
+    }
+
+    /// One report of `direction` is due. Does nothing if no file is registered with `token`.
+    pub(super) fn arm(&mut self, token: Token, direction: Direction) {
+        let files = self.files.iter_mut().enumerate();
+        let mut all = files.flat_map(|(file, entry)| {
+            entry.iter_mut().flat_map(move |f| f.registrations.iter_mut().map(move |r| (file, r)))
+        });
+        let Some((file, registration)) = all.find(|(_, r)| r.token == token) else { return };
+        registration.armed = registration.armed | direction.into();
+        if !registration.queued {
+            registration.queued = true;
+            self.ready.push_back(Report::Look { file, token });
+        }
     }
 
     /// What `fd` is registered with.
@@ -294,10 +316,15 @@ impl Kernel {
     /// What there is to say of a registration on the ready list; it leaves it.
     fn look(&mut self, file: usize, token: Token) -> Option<Event> {
         let file = self.files[file].as_mut()?;
+        let mut event = file.event(token);
         // None if it was deregistered meanwhile: then nothing more is reported.
         let registration = file.registrations.iter_mut().find(|r| r.token == token)?;
         registration.queued = false;
-        let event = file.event(token);
+        event.ready = event.ready & registration.armed;
+        event.sticky = event.sticky & registration.armed;
+        if self.one_shot {
+            registration.armed = registration.armed.without(event.ready);
+        }
         (!event.ready.is_empty()).then_some(event)
     }
 
