@@ -1,16 +1,15 @@
 //! Taking connections, once for all listeners.
 
 use crate::fd::Moved;
-use crate::sys;
+use crate::sys::{self, OwnedSource, RawSource};
 use socket2::SockAddr;
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
 
 /// Connections that wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 pub(crate) const BACKLOG: i32 = 4096;
 
 /// One attempt.
-pub(crate) fn accept(fd: RawFd) -> io::Result<Moved<(OwnedFd, SockAddr)>> {
+pub(crate) fn accept(fd: RawSource) -> io::Result<Moved<(OwnedSource, SockAddr)>> {
     past_aborted(|| sys::socket::accept(fd)).map(Moved::one)
 }
 
@@ -84,7 +83,7 @@ macro_rules! accept_methods {
 
         /// What was taken, with the deadlines of a new connection: none.
         fn stream(
-            (file, address): (::std::os::fd::OwnedFd, ::socket2::SockAddr),
+            (file, address): ($crate::sys::OwnedSource, ::socket2::SockAddr),
         ) -> ::std::io::Result<($stream, $address)> {
             let fd = $crate::fd::Fd::new(file)?;
             Ok(($stream { fd }, $crate::addr::Address::from_kernel(address)?))
@@ -121,8 +120,9 @@ mod tests {
     /// No kernel of ours says so on demand.
     #[test]
     fn e6_accept_ignores_aborted_connections() {
-        let mut answers = vec![Ok(7), Err(libc::ECONNABORTED), Err(libc::ECONNABORTED)];
-        let mut accept = || answers.pop().unwrap().map_err(Error::from_raw_os_error);
+        let aborted = ErrorKind::ConnectionAborted;
+        let mut answers = vec![Ok(7), Err(aborted), Err(aborted)];
+        let mut accept = || answers.pop().unwrap().map_err(Error::from);
         assert_eq!(past_aborted(&mut accept).unwrap(), 7);
         assert!(answers.is_empty());
         for other in [ErrorKind::WouldBlock, ErrorKind::Interrupted] {

@@ -37,7 +37,9 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod net;
+#[cfg(unix)]
 pub mod pipe;
+#[cfg(unix)]
 pub mod process;
 #[cfg(feature = "rt")]
 pub mod rt;
@@ -55,6 +57,7 @@ mod error;
 mod fd;
 mod guarded;
 mod park;
+#[cfg(unix)]
 mod pollable;
 mod reactor;
 mod stream;
@@ -68,6 +71,7 @@ pub use error::{Closed, DeadlineExceeded, is_canceled, is_closed, is_deadline, p
 pub use fd::Closer;
 pub use guarded::{Bounds, Guarded, Idle};
 pub use netwheel_netpoll::{Direction, Stats};
+#[cfg(unix)]
 pub use pollable::Pollable;
 
 #[cfg(all(doctest, feature = "rt"))]

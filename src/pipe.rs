@@ -1,8 +1,9 @@
 //! Pipes with deadlines: [`pipe`], and the stdio of child processes.
 
-use crate::deadlines::{deadline_methods, file_traits};
+use crate::deadlines::deadline_methods;
 use crate::fd::Fd;
 use crate::stream::{read_methods, read_traits, write_methods, write_traits};
+use crate::sys::file_traits;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};

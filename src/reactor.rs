@@ -10,12 +10,11 @@
 use crate::park::Parker;
 #[cfg(feature = "rt")]
 use crate::rt::Blocked;
+use crate::sys::{self, BorrowedSource, OwnedSource};
 use netwheel_netpoll::{PollSlot, Poller, Ready};
 use slab::Slab;
-use socket2::{Domain, Socket, Type};
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -26,7 +25,7 @@ pub(crate) struct Reactor {
     poller: Poller,
     /// What stands for closed files of which somebody still has the number: a socket that was
     /// never connected.
-    dead: OwnedFd,
+    dead: OwnedSource,
     /// Threads that block and do not poll.
     parked: Mutex<Slab<Parked>>,
     /// Whether the workers of a scheduler poll. Release and Acquire; a thread that still sees it
@@ -79,7 +78,7 @@ impl Reactor {
     pub(crate) fn over(poller: Poller, has_workers: bool) -> io::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             poller,
-            dead: Socket::new(Domain::UNIX, Type::STREAM, None)?.into(),
+            dead: sys::dead()?,
             parked: Mutex::default(),
             has_workers: AtomicBool::new(has_workers),
             has_foreign_tasks: AtomicBool::new(false),
@@ -101,8 +100,8 @@ impl Reactor {
         Ok(Arc::clone(GLOBAL.get_or_init(|| reactor)))
     }
 
-    pub(crate) fn dead(&self) -> BorrowedFd<'_> {
-        self.dead.as_fd()
+    pub(crate) fn dead(&self) -> BorrowedSource<'_> {
+        sys::lend(&self.dead)
     }
 
     pub(crate) fn poller(&self) -> &Poller {
@@ -213,7 +212,7 @@ impl Reactor {
         }
         let reactor = Arc::clone(self);
         let drive = move || {
-            crate::sys::sharpen_timers();
+            sys::sharpen_timers();
             Parker::with_current(|parker, _| {
                 loop {
                     reactor.park(parker);

@@ -2,11 +2,10 @@
 
 use crate::error::with_progress;
 use crate::fd::{Fd, Moved};
-use crate::sys::{self, Room, Taken};
+use crate::sys::{self, RawSource, Room, Taken};
 use netwheel_netpoll::Direction;
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -21,9 +20,9 @@ pub(crate) struct Transfer<C> {
 }
 
 pub(crate) fn read<'b, T: Into<Taken>>(
-    call: fn(RawFd, &mut Room<'_>) -> io::Result<T>,
+    call: fn(RawSource, &mut Room<'_>) -> io::Result<T>,
     buf: &'b mut [u8],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, T>> {
+) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken> + use<'b, T>> {
     let mut room = Room::new(buf);
     let wanted = room.len().min(sys::CHUNK);
     let call = move |fd| call(fd, &mut room).map(Into::into);
@@ -33,40 +32,40 @@ pub(crate) fn read<'b, T: Into<Taken>>(
 /// [`read`] into memory that need not be initialised.
 #[cfg(any(feature = "tokio", feature = "hyper"))]
 pub(crate) fn read_room<'b, 'r, T: Into<Taken>>(
-    call: fn(RawFd, &mut Room<'_>) -> io::Result<T>,
+    call: fn(RawSource, &mut Room<'_>) -> io::Result<T>,
     room: &'b mut Room<'r>,
-) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, 'r, T>> {
+) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken> + use<'b, 'r, T>> {
     let wanted = room.len().min(sys::CHUNK);
     Transfer { direction: Direction::Read, wanted, call: move |fd| call(fd, room).map(Into::into) }
 }
 
 pub(crate) fn read_vectored<'b, 's, T: Into<Taken>>(
-    call: fn(RawFd, &mut [IoSliceMut<'_>]) -> io::Result<T>,
+    call: fn(RawSource, &mut [IoSliceMut<'_>]) -> io::Result<T>,
     bufs: &'b mut [IoSliceMut<'s>],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, 's, T>> {
+) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken> + use<'b, 's, T>> {
     let wanted = total(bufs);
     Transfer { direction: Direction::Read, wanted, call: move |fd| call(fd, bufs).map(Into::into) }
 }
 
 /// A read that leaves the bytes where they are: it never exhausts the buffer.
-pub(crate) fn peek(buf: &mut [u8]) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken>> {
+pub(crate) fn peek(buf: &mut [u8]) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken>> {
     let wanted = buf.len().min(sys::CHUNK);
     let call = |fd| Ok(Taken { bytes: sys::socket::peek(fd, buf)?, cut: true });
     Transfer { direction: Direction::Read, wanted, call }
 }
 
 pub(crate) fn write<'b>(
-    call: fn(RawFd, &[u8]) -> io::Result<usize>,
+    call: fn(RawSource, &[u8]) -> io::Result<usize>,
     buf: &'b [u8],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b>> {
+) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken> + use<'b>> {
     let wanted = buf.len().min(sys::CHUNK);
     Transfer { direction: Direction::Write, wanted, call: move |fd| call(fd, buf).map(Into::into) }
 }
 
 pub(crate) fn write_vectored<'b, 's>(
-    call: fn(RawFd, &[IoSlice<'_>]) -> io::Result<usize>,
+    call: fn(RawSource, &[IoSlice<'_>]) -> io::Result<usize>,
     bufs: &'b [IoSlice<'s>],
-) -> Transfer<impl FnMut(RawFd) -> io::Result<Taken> + use<'b, 's>> {
+) -> Transfer<impl FnMut(RawSource) -> io::Result<Taken> + use<'b, 's>> {
     let wanted = total(bufs);
     Transfer { direction: Direction::Write, wanted, call: move |fd| call(fd, bufs).map(Into::into) }
 }
@@ -76,10 +75,10 @@ fn total<B: std::ops::Deref<Target = [u8]>>(bufs: &[B]) -> usize {
     bufs.iter().take(sys::MAX_SLICES).fold(0, |total, buf| total.saturating_add(buf.len()))
 }
 
-impl<C: FnMut(RawFd) -> io::Result<Taken>> Transfer<C> {
+impl<C: FnMut(RawSource) -> io::Result<Taken>> Transfer<C> {
     /// The call, and whether it moved less than was asked for. Nothing moved is an end of stream,
     /// not an exhausted buffer.
-    fn call(mut self) -> impl FnMut(RawFd) -> io::Result<Moved<usize>> {
+    fn call(mut self) -> impl FnMut(RawSource) -> io::Result<Moved<usize>> {
         move |fd| {
             let Taken { bytes, cut } = (self.call)(fd)?;
             Ok(Moved { value: bytes, short: !cut && 0 < bytes && bytes < self.wanted })

@@ -1,9 +1,8 @@
 //! What a kernel has to offer: [`Backend`], Go's five functions.
 
-use crate::{Clock, Direction, Directions, Token};
+use crate::{Clock, Direction, Directions, RawSource, Token};
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
 use std::time::Duration;
 
 /// A facility of some kernel that reports readiness: the virtual interface of Go's netpoll.
@@ -67,7 +66,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     ///
     /// Whatever the kernel says: `EPERM` for what cannot be polled (a regular file), `EEXIST` for
     /// what is registered already, `EBADF`, `ENOSPC`, `ENOMEM`. Nothing is registered then.
-    fn open(&self, fd: RawFd, token: Token) -> io::Result<()>;
+    fn open(&self, fd: RawSource, token: Token) -> io::Result<()>;
 
     /// Deregisters `fd`; called before it is closed (PD-12).
     ///
@@ -75,7 +74,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     ///
     /// Whatever the kernel says: `ENOENT` for what is not registered, `EBADF`. The caller goes on
     /// to close the file all the same.
-    fn close(&self, fd: RawFd) -> io::Result<()>;
+    fn close(&self, fd: RawSource) -> io::Result<()>;
 
     /// Whether a direction that was reported stays silent until it is [armed](Self::arm) again.
     ///
@@ -108,7 +107,7 @@ pub trait Backend: fmt::Debug + Send + Sync {
     fn wake(&self);
 
     /// Whether `fd` is one of the backend's own files, which nobody else must close (PD-14).
-    fn is_poll_descriptor(&self, fd: RawFd) -> bool;
+    fn is_poll_descriptor(&self, fd: RawSource) -> bool;
 }
 
 /// What happened to one file.

@@ -8,9 +8,8 @@ use crate::poller::Shared;
 use crate::ready::Ready;
 use crate::timerq::Filing;
 use crate::waiters::{Place, WaiterId};
-use crate::{Clock, Direction, Directions, PollError, Token};
+use crate::{Clock, Direction, Directions, PollError, RawSource, Token};
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -58,7 +57,7 @@ impl Descriptor {
     /// pollable (PD-10).
     ///
     /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) too if the descriptor is open already.
-    pub fn open(&self, fd: RawFd) -> io::Result<()> {
+    pub fn open(&self, fd: RawSource) -> io::Result<()> {
         // Open before it is registered: the first event may come before `open` returns.
         let before = self.desc().info.open();
         if before.is_open() {
@@ -101,7 +100,7 @@ impl Descriptor {
     /// # Errors
     ///
     /// Whatever the kernel says; there is nothing to do about it.
-    pub fn deregister(&self, fd: RawFd) -> io::Result<()> {
+    pub fn deregister(&self, fd: RawSource) -> io::Result<()> {
         self.shared.backend.close(fd)
     }
 

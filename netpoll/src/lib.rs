@@ -61,6 +61,7 @@ mod ready;
 pub mod rules {}
 #[cfg(feature = "sim")]
 pub mod sim;
+mod source;
 mod stats;
 mod sync;
 mod sys;
@@ -77,6 +78,7 @@ pub use gate::Readiness;
 pub use netwheel_timers::NEVER;
 pub use poller::{PollSlot, Poller, Turn};
 pub use ready::Ready;
+pub use source::RawSource;
 pub use stats::Stats;
 pub use sys::Epoll;
 pub use token::Token;

@@ -9,9 +9,8 @@ use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, TryLockError};
 use crate::sys::Epoll;
 use crate::timerq::{Due, TimerQueue};
-use crate::{Clock, Token};
+use crate::{Clock, RawSource, Token};
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -140,7 +139,7 @@ impl Poller {
     /// Whether `fd` belongs to the poller itself: code that closes all files must spare it
     /// (PD-14).
     #[must_use]
-    pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
+    pub fn is_poll_descriptor(&self, fd: RawSource) -> bool {
         self.shared.backend.is_poll_descriptor(fd)
     }
 

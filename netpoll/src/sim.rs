@@ -55,13 +55,12 @@ mod kernel;
 pub use chance::Faults;
 
 use crate::backend::{Backend, Event, Events};
-use crate::{Clock, Direction, Directions, ManualClock, Token};
+use crate::{Clock, Direction, Directions, ManualClock, RawSource, Token};
 use chance::Chance;
 use kernel::Kernel;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -197,7 +196,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EMFILE` over the [limit](Self::limit_files).
-    pub fn file(&self) -> io::Result<RawFd> {
+    pub fn file(&self) -> io::Result<RawSource> {
         self.state().kernel.stream()
     }
 
@@ -206,7 +205,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EMFILE` over the [limit](Self::limit_files).
-    pub fn regular_file(&self) -> io::Result<RawFd> {
+    pub fn regular_file(&self) -> io::Result<RawSource> {
         self.state().kernel.regular()
     }
 
@@ -215,7 +214,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`, `EMFILE`.
-    pub fn dup(&self, fd: RawFd) -> io::Result<RawFd> {
+    pub fn dup(&self, fd: RawSource) -> io::Result<RawSource> {
         self.state().kernel.dup(fd)
     }
 
@@ -224,7 +223,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`.
-    pub fn close_file(&self, fd: RawFd) -> io::Result<()> {
+    pub fn close_file(&self, fd: RawSource) -> io::Result<()> {
         self.state().kernel.close(fd)
     }
 
@@ -233,7 +232,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`.
-    pub fn deliver(&self, fd: RawFd, bytes: usize) -> io::Result<()> {
+    pub fn deliver(&self, fd: RawSource, bytes: usize) -> io::Result<()> {
         self.change(|state| state.kernel.deliver(fd, bytes))
     }
 
@@ -242,7 +241,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`.
-    pub fn end(&self, fd: RawFd) -> io::Result<()> {
+    pub fn end(&self, fd: RawSource) -> io::Result<()> {
         self.change(|state| state.kernel.end(fd))
     }
 
@@ -251,7 +250,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`.
-    pub fn fail(&self, fd: RawFd, errno: i32) -> io::Result<()> {
+    pub fn fail(&self, fd: RawSource, errno: i32) -> io::Result<()> {
         self.change(|state| state.kernel.fail(fd, errno))
     }
 
@@ -260,7 +259,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EBADF`.
-    pub fn drain(&self, fd: RawFd) -> io::Result<()> {
+    pub fn drain(&self, fd: RawSource) -> io::Result<()> {
         self.change(|state| state.kernel.drain(fd))
     }
 
@@ -269,7 +268,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EAGAIN`, `EBADF`, and what the connection failed with.
-    pub fn read(&self, fd: RawFd, len: usize) -> io::Result<usize> {
+    pub fn read(&self, fd: RawSource, len: usize) -> io::Result<usize> {
         self.state().kernel.read(fd, len)
     }
 
@@ -278,7 +277,7 @@ impl Sim {
     /// # Errors
     ///
     /// `EAGAIN`, `EBADF`, and what the connection failed with.
-    pub fn write(&self, fd: RawFd, len: usize) -> io::Result<usize> {
+    pub fn write(&self, fd: RawSource, len: usize) -> io::Result<usize> {
         self.state().kernel.write(fd, len)
     }
 
@@ -289,7 +288,7 @@ impl Sim {
 
     /// What `fd` is registered with, if it is.
     #[must_use]
-    pub fn token(&self, fd: RawFd) -> Option<Token> {
+    pub fn token(&self, fd: RawSource) -> Option<Token> {
         self.state().kernel.token(fd)
     }
 
@@ -422,14 +421,14 @@ impl Backend for Sim {
         self.inner.clock.clone()
     }
 
-    fn open(&self, fd: RawFd, token: Token) -> io::Result<()> {
+    fn open(&self, fd: RawSource, token: Token) -> io::Result<()> {
         self.change(|state| match state.open_fails.take() {
             Some(errno) => Err(io::Error::from_raw_os_error(errno)),
             None => state.kernel.register(fd, token),
         })
     }
 
-    fn close(&self, fd: RawFd) -> io::Result<()> {
+    fn close(&self, fd: RawSource) -> io::Result<()> {
         self.state().kernel.deregister(fd)
     }
 
@@ -472,7 +471,7 @@ impl Backend for Sim {
         });
     }
 
-    fn is_poll_descriptor(&self, fd: RawFd) -> bool {
+    fn is_poll_descriptor(&self, fd: RawSource) -> bool {
         Kernel::is_own(fd)
     }
 }

@@ -68,7 +68,7 @@ macro_rules! finish_by_shutdown {
                 fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                     Poll::Ready(match self.shutdown(Shutdown::Write) {
                         // The peer has reset it: there is nobody to be told.
-                        Err(error) if error.raw_os_error() == Some(libc::ENOTCONN) => Ok(()),
+                        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
                         result => result,
                     })
                 }

@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::error;
 use crate::park::Parker;
 use crate::reactor::Reactor;
-use crate::sys;
+use crate::sys::{self, BorrowedSource, OwnedSource, RawSource};
 use crate::time::Sleep;
 use modes::Modes;
 use netwheel_netpoll::{Descriptor, Direction, Directions, PollError, Waiter};
@@ -23,7 +23,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +40,7 @@ struct File {
     descriptor: Descriptor,
     reactor: Arc<Reactor>,
     refs: Refs,
-    fd: RawFd,
+    fd: RawSource,
     ownership: Ownership,
     /// False for a file that the poller refused: a regular file, for one.
     is_registered: bool,
@@ -76,9 +75,9 @@ impl Polled {
 }
 
 /// Where a file comes from.
-enum Source {
-    Ours(OwnedFd),
-    Lent(RawFd),
+enum Origin {
+    Ours(OwnedSource),
+    Lent(RawSource),
 }
 
 /// Who closes the file.
@@ -114,15 +113,15 @@ fn registered((fd, registered): (Fd, io::Result<()>)) -> io::Result<Fd> {
 
 impl Fd {
     /// Registers `file`, which was made in non-blocking mode.
-    pub(crate) fn new(file: OwnedFd) -> io::Result<Self> {
-        registered(Self::attach(Source::Ours(file), Modes::new(true))?)
+    pub(crate) fn new(file: OwnedSource) -> io::Result<Self> {
+        registered(Self::attach(Origin::Ours(file), Modes::new(true))?)
     }
 
     /// Puts a file from outside into non-blocking mode, which it leaves again when it is given
     /// back, and registers it.
-    pub(crate) fn adopt(file: OwnedFd) -> io::Result<Self> {
-        let blocking = sys::set_nonblocking(file.as_raw_fd(), true)?;
-        registered(Self::attach(Source::Ours(file), Modes::new(blocking))?)
+    pub(crate) fn adopt(file: OwnedSource) -> io::Result<Self> {
+        let blocking = sys::set_nonblocking(sys::raw(&file), true)?;
+        registered(Self::attach(Origin::Ours(file), Modes::new(blocking))?)
     }
 
     /// [`adopt`](Self::adopt) for conversions that cannot fail: every operation on a file that
@@ -131,29 +130,30 @@ impl Fd {
     /// # Panics
     ///
     /// If the process is out of descriptors for the poller itself.
-    pub(crate) fn adopt_anyway(file: OwnedFd) -> Self {
+    pub(crate) fn adopt_anyway(file: OwnedSource) -> Self {
         // It fails for a file that is not open, and then every operation fails too.
-        let blocking = sys::set_nonblocking(file.as_raw_fd(), true).unwrap_or(false);
-        let attached = Self::attach(Source::Ours(file), Modes::new(blocking));
+        let blocking = sys::set_nonblocking(sys::raw(&file), true).unwrap_or(false);
+        let attached = Self::attach(Origin::Ours(file), Modes::new(blocking));
         attached.expect("no descriptor is left for the poller").0
     }
 
     /// [`adopt`](Self::adopt) for a file that its owner keeps.
     ///
     /// The file is to stay open until the handle is dropped.
-    pub(crate) fn borrow(file: BorrowedFd<'_>) -> io::Result<Self> {
-        let fd = file.as_raw_fd();
+    #[cfg(unix)]
+    pub(crate) fn borrow(file: BorrowedSource<'_>) -> io::Result<Self> {
+        let fd = sys::raw(&file);
         let blocking = sys::set_nonblocking(fd, true)?;
-        registered(Self::attach(Source::Lent(fd), Modes::new(blocking))?)
+        registered(Self::attach(Origin::Lent(fd), Modes::new(blocking))?)
     }
 
     /// A handle, and whether its file could be registered; fails if there is no poller.
-    fn attach(source: Source, modes: Modes) -> io::Result<(Self, io::Result<()>)> {
+    fn attach(origin: Origin, modes: Modes) -> io::Result<(Self, io::Result<()>)> {
         let reactor = Reactor::current()?;
         let descriptor = reactor.poller().descriptor()?;
-        let (fd, ownership) = match source {
-            Source::Ours(file) => (file.into_raw_fd(), Ownership::Ours),
-            Source::Lent(fd) => (fd, Ownership::Lent),
+        let (fd, ownership) = match origin {
+            Origin::Ours(file) => (sys::into_raw(file), Ownership::Ours),
+            Origin::Lent(fd) => (fd, Ownership::Lent),
         };
         let registered = descriptor.open(fd);
         let (refs, is_registered) = (Refs::new(), registered.is_ok());
@@ -173,7 +173,7 @@ impl Fd {
     /// Another handle of the same open file, with deadlines of its own, none of them set (DL-17).
     pub(crate) fn duplicate(&self) -> io::Result<Self> {
         let file = self.with_file(sys::duplicate)?;
-        registered(Self::attach(Source::Ours(file), self.0.modes.duplicate())?)
+        registered(Self::attach(Origin::Ours(file), self.0.modes.duplicate())?)
     }
 
     pub(crate) fn closer(&self) -> Closer {
@@ -184,7 +184,7 @@ impl Fd {
     pub(crate) fn run<T>(
         &self,
         direction: Direction,
-        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+        mut call: impl FnMut(RawSource) -> io::Result<Moved<T>>,
     ) -> io::Result<T> {
         self.prepare(direction)?;
         if self.is_nonblocking() {
@@ -219,7 +219,7 @@ impl Fd {
     ///
     /// Dropping the future takes nothing with it: `call` has succeeded in the poll that returns
     /// its result, or not at all.
-    pub(crate) fn run_async<T, C: FnMut(RawFd) -> io::Result<Moved<T>>>(
+    pub(crate) fn run_async<T, C: FnMut(RawSource) -> io::Result<Moved<T>>>(
         &self,
         direction: Direction,
         call: C,
@@ -236,7 +236,7 @@ impl Fd {
         &self,
         direction: Direction,
         cx: &mut Context<'_>,
-        call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+        call: impl FnMut(RawSource) -> io::Result<Moved<T>>,
     ) -> Poll<io::Result<T>> {
         if !budget::take() {
             cx.waker().wake_by_ref();
@@ -252,7 +252,7 @@ impl Fd {
         &self,
         direction: Direction,
         cx: &mut Context<'_>,
-        mut call: impl FnMut(RawFd) -> io::Result<Moved<T>>,
+        mut call: impl FnMut(RawSource) -> io::Result<Moved<T>>,
     ) -> Poll<io::Result<T>> {
         if !self.0.polled.take(direction) {
             self.prepare(direction)?;
@@ -296,7 +296,7 @@ impl Fd {
     fn attempt<T>(
         &self,
         direction: Direction,
-        call: &mut impl FnMut(RawFd) -> io::Result<Moved<T>>,
+        call: &mut impl FnMut(RawSource) -> io::Result<Moved<T>>,
     ) -> Option<io::Result<T>> {
         let descriptor = &self.0.descriptor;
         loop {
@@ -334,7 +334,7 @@ impl Fd {
     }
 
     /// Calls `f` with the file, which stays open meanwhile.
-    pub(crate) fn with_file<T>(&self, f: impl FnOnce(RawFd) -> io::Result<T>) -> io::Result<T> {
+    pub(crate) fn with_file<T>(&self, f: impl FnOnce(RawSource) -> io::Result<T>) -> io::Result<T> {
         if !self.0.refs.enter() {
             return Err(error::closed());
         }
@@ -346,7 +346,7 @@ impl Fd {
     ///
     /// From now on the number stays taken until the handle is dropped: a close puts a dead socket
     /// in its place. So whoever has it can never reach a file that somebody else has opened.
-    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn lend(&self) -> BorrowedSource<'_> {
         if self.0.ownership == Ownership::Lent || self.0.refs.expose() {
             sys::borrowed(self, self.0.fd)
         } else {
@@ -359,10 +359,10 @@ impl Fd {
     /// # Panics
     ///
     /// If it is closed and the process is out of descriptors for a dead socket to give instead.
-    pub(crate) fn into_owned(self) -> OwnedFd {
+    pub(crate) fn into_owned(self) -> OwnedSource {
         let File { refs, descriptor, fd, modes, .. } = &*self.0;
         if !refs.close() {
-            let dead = self.0.reactor.dead().try_clone_to_owned();
+            let dead = sys::dead();
             return dead.expect("no descriptor is left to give a closed socket away");
         }
         // For the sake of clones of wakers: operations borrow the handle, so none is in progress.
@@ -510,7 +510,7 @@ pub(crate) struct Operation<'f, C> {
 // Nothing in it is pinned.
 impl<C> Unpin for Operation<'_, C> {}
 
-impl<T, C: FnMut(RawFd) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
+impl<T, C: FnMut(RawSource) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
     type Output = io::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {

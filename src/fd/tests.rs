@@ -7,12 +7,12 @@
 use super::{Fd, File, Modes, Moved, Ownership, Polled, Refs};
 use crate::deadline::Deadline;
 use crate::reactor::Reactor;
+use crate::sys::RawSource;
 use crate::{DeadlineExceeded, is_closed, is_deadline};
 use netwheel_netpoll::sim::Sim;
 use netwheel_netpoll::{Direction, Directions, Poller, Ready};
 use std::future::Future;
 use std::io;
-use std::os::fd::RawFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ enum Form {
 struct World {
     form: Form,
     sim: Sim,
-    number: RawFd,
+    number: RawSource,
     fd: Arc<Fd>,
     /// System calls that were tried.
     calls: AtomicUsize,
@@ -111,7 +111,7 @@ impl World {
     fn run(
         &self,
         direction: Direction,
-        mut call: impl FnMut(RawFd) -> io::Result<Moved<usize>>,
+        mut call: impl FnMut(RawSource) -> io::Result<Moved<usize>>,
     ) -> io::Result<usize> {
         let call = |fd| {
             self.calls.fetch_add(1, Ordering::Relaxed);

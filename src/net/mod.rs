@@ -28,14 +28,20 @@ mod socket;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
+#[cfg(unix)]
 mod unix_datagram;
+#[cfg(unix)]
 mod unix_listener;
+#[cfg(unix)]
 mod unix_stream;
 
 pub use dialer::Dialer;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp_socket::UdpSocket;
+#[cfg(unix)]
 pub use unix_datagram::UnixDatagram;
+#[cfg(unix)]
 pub use unix_listener::{UnixIncoming, UnixListener};
+#[cfg(unix)]
 pub use unix_stream::UnixStream;

@@ -51,19 +51,19 @@ macro_rules! socket {
             }
         }
 
-        $crate::deadlines::file_traits!($type);
+        $crate::sys::file_traits!($type);
 
         impl From<$std> for $type {
             /// As from an `OwnedFd`; [`from_std`](Self::from_std) reports errors at once.
             fn from(socket: $std) -> Self {
-                Self::from(::std::os::fd::OwnedFd::from(socket))
+                Self::from($crate::sys::OwnedSource::from(socket))
             }
         }
 
         impl From<$type> for $std {
             /// The socket is in blocking mode again, unless it came in non-blocking mode.
             fn from(socket: $type) -> Self {
-                ::std::os::fd::OwnedFd::from(socket).into()
+                $crate::sys::OwnedSource::from(socket).into()
             }
         }
     };

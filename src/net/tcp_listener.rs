@@ -4,7 +4,8 @@ use super::TcpStream;
 use super::socket::{address_methods, option_methods, socket};
 use crate::accept::{self, accept_methods, incoming};
 use crate::fd::Fd;
-use socket2::{Domain, Protocol, Socket, Type};
+use crate::sys;
+use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
@@ -57,15 +58,15 @@ impl TcpListener {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
+    #[cfg(unix)]
     pub fn bind_reuse_port(address: impl ToSocketAddrs) -> io::Result<Self> {
         super::tcp_stream::first(address, |address| Self::listen(address, true))
     }
 
     fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<Self> {
-        let kind = Type::STREAM.nonblocking();
-        let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(reuse_port)?;
+        let domain = Domain::for_address(address);
+        let socket = sys::socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        sys::socket::allow_reuse(&socket, reuse_port)?;
         socket.bind(&address.into())?;
         socket.listen(accept::BACKLOG)?;
         Ok(Self { fd: Fd::new(socket.into())? })

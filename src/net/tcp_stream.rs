@@ -144,6 +144,10 @@ impl TcpStream {
         set_linger, linger: Option<Duration> => set_linger, linger;
         /// Whether the kernel probes a silent peer (`SO_KEEPALIVE`).
         set_keepalive, keepalive: bool => set_keepalive, keepalive;
+    }
+
+    #[cfg(target_os = "linux")]
+    option_methods! {
         /// How long sent data may stay unacknowledged before the connection is given up
         /// (`TCP_USER_TIMEOUT`): the one timeout that only the kernel can keep.
         set_tcp_user_timeout, tcp_user_timeout: Option<Duration> => set_tcp_user_timeout, tcp_user_timeout;

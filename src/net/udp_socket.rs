@@ -6,7 +6,7 @@ use super::tcp_stream::first;
 use crate::fd::{Fd, Moved};
 use crate::sys;
 use netwheel_netpoll::Direction;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -45,8 +45,8 @@ impl UdpSocket {
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         first(address, |address| {
-            let kind = Type::DGRAM.nonblocking();
-            let socket = Socket::new(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+            let domain = Domain::for_address(address);
+            let socket = sys::socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
             socket.bind(&address.into())?;
             Ok(Self { fd: Fd::new(socket.into())? })
         })

@@ -114,12 +114,12 @@ impl UnixStream {
     shutdown_method!();
     timeout_methods!();
     address_methods!(SocketAddr, peer);
-    read_methods!(unix);
+    read_methods!(unix_stream);
     write_methods!(socket);
 }
 
 socket!(UnixStream, std::os::unix::net::UnixStream);
-read_traits!(UnixStream, unix);
+read_traits!(UnixStream, unix_stream);
 write_traits!(UnixStream, socket);
 
 /// A socket on its way to be connected. It is registered afterwards, since the kernel reports one

@@ -1,15 +1,21 @@
 //! System calls, one function each. All unsafe code of the crate is here.
+//!
+//! Each system has a directory with the same functions: those of [`socket`], and what files are
+//! called, owned, borrowed and closed by. The rest of the crate names no system's types; what only
+//! some systems have (pipes, children, Unix sockets) is left out as a module.
 #![allow(unsafe_code, reason = "system calls")]
 
-pub(crate) mod file;
 pub(crate) mod room;
-pub(crate) mod socket;
-pub(crate) mod unix;
+#[cfg(unix)]
+mod unix;
 
 pub(crate) use room::Room;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+pub(crate) use netwheel_netpoll::RawSource;
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// The most that one call is asked to move: some kernels fail above 2 GiB (IO-3).
 pub(crate) const CHUNK: usize = 1 << 30;
@@ -31,91 +37,7 @@ impl From<usize> for Taken {
     }
 }
 
-/// Closes a file; never retried, since the number may be taken again at once (CL-2).
-pub(crate) fn close(fd: RawFd) -> io::Result<()> {
-    // SAFETY: the caller owns the file and gives it up.
-    checked(unsafe { libc::close(fd) }).map(drop)
-}
-
-/// A file that stands for a child of this process and can be waited for.
-///
-/// Once a child was waited for there is none; and its number may be somebody else's, who is not
-/// taken for it.
-pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
-    let none = || io::Error::new(io::ErrorKind::NotFound, "the child was waited for already");
-    let pid = libc::pid_t::try_from(pid).map_err(|_| none())?;
-    // SAFETY: no memory is passed.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = checked(libc::c_int::try_from(fd).expect("a descriptor is an int"));
-    let fd = owned(fd.map_err(|e| if e.raw_os_error() == Some(libc::ESRCH) { none() } else { e })?);
-    // SAFETY: all zero is a valid description of no event.
-    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
-    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: `info` may be written to.
-    let looked =
-        unsafe { libc::waitid(libc::P_PIDFD, fd.as_raw_fd().cast_unsigned(), &raw mut info, look) };
-    match checked(looked) {
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Err(none()),
-        // Kernels before 5.4 cannot look.
-        _ => Ok(fd),
-    }
-}
-
-/// Asks the kernel to end this thread's timed waits on time instead of within 50 us.
-pub(crate) fn sharpen_timers() {
-    // SAFETY: no memory is passed; a kernel that does not know it changes nothing.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
-}
-
-/// Whether something can be read from a file at this moment, or an error fetched.
-pub(crate) fn is_readable(fd: RawFd) -> bool {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN | libc::POLLPRI, revents: 0 };
-    // SAFETY: `poll` is one pollfd that may be written to.
-    unsafe { libc::poll(&raw mut poll, 1, 0) != 0 }
-}
-
-/// Puts a file into or out of non-blocking mode. Returns whether it was in blocking mode.
-pub(crate) fn set_nonblocking(fd: RawFd, on: bool) -> io::Result<bool> {
-    // SAFETY: no memory is passed.
-    let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
-    let wanted = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
-    if wanted != flags {
-        // SAFETY: no memory is passed.
-        checked(unsafe { libc::fcntl(fd, libc::F_SETFL, wanted) })?;
-    }
-    Ok(flags & libc::O_NONBLOCK == 0)
-}
-
-/// Another number for the same open file, closed on exec.
-pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
-    borrowed(&(), fd).try_clone_to_owned()
-}
-
-/// Closes what `fd` refers to and leaves the dead socket in its place.
-pub(crate) fn bury(fd: RawFd, dead: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: the caller owns the number `fd` and goes on to own it.
-    checked(unsafe { libc::dup3(dead.as_raw_fd(), fd, libc::O_CLOEXEC) }).map(drop)
-}
-
-/// The number `fd` for as long as its owner is borrowed.
-///
-/// Callers guarantee that the number stays open and theirs while `_owner` lives.
-pub(crate) fn borrowed<T: ?Sized>(_owner: &T, fd: RawFd) -> BorrowedFd<'_> {
-    // SAFETY: see above; all callers are in `fd`, and hold a reference on the file, or have
-    // exposed the number, which keeps it from being released before the owner is dropped.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-/// The number `fd`, which the caller owns and gives up.
-pub(crate) fn owned(fd: RawFd) -> OwnedFd {
-    // SAFETY: the caller owns it; see above. One that got it from outside was vouched for.
-    unsafe { OwnedFd::from_raw_fd(fd) }
-}
-
-fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(result) }
-}
-
+/// What a call that returns a negative number for failure has moved.
 fn moved(n: isize) -> io::Result<usize> {
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }

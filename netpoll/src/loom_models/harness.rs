@@ -10,7 +10,6 @@ use crate::{
 use loom::sync::{Condvar, Notify};
 use std::env;
 use std::io;
-use std::os::fd::RawFd;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -205,11 +204,11 @@ impl Backend for Kernel {
         self.0.clock.clone()
     }
 
-    fn open(&self, _: RawFd, _: Token) -> io::Result<()> {
+    fn open(&self, _: RawSource, _: Token) -> io::Result<()> {
         Ok(())
     }
 
-    fn close(&self, _: RawFd) -> io::Result<()> {
+    fn close(&self, _: RawSource) -> io::Result<()> {
         Ok(())
     }
 
@@ -245,7 +244,7 @@ impl Backend for Kernel {
         self.change(|pending| pending.woken = true);
     }
 
-    fn is_poll_descriptor(&self, _: RawFd) -> bool {
+    fn is_poll_descriptor(&self, _: RawSource) -> bool {
         false
     }
 }

@@ -14,16 +14,15 @@
 //! alone, and disarms it.
 
 use crate::backend::{Event, Events};
-use crate::{Direction, Directions, Token};
+use crate::{Direction, Directions, RawSource, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::os::fd::RawFd;
 
 /// The poller's own two files, which [`Kernel::is_own`] knows, come first.
-const OWN: [RawFd; 2] = [3, 4];
+const OWN: [RawSource; 2] = [3, 4];
 
 /// The first number that is handed out.
-const FIRST: RawFd = 5;
+const FIRST: RawSource = 5;
 
 /// What a file takes before a write would block.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -31,9 +30,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Kernel {
     /// Which file each number names, by its index in `files`.
-    numbers: BTreeMap<RawFd, usize>,
+    numbers: BTreeMap<RawSource, usize>,
     /// Numbers below the highest one that name nothing.
-    free_numbers: BTreeSet<RawFd>,
+    free_numbers: BTreeSet<RawSource>,
     files: Vec<Option<File>>,
     free_files: Vec<usize>,
     registrations: usize,
@@ -66,7 +65,7 @@ enum Kind {
 
 #[derive(Debug)]
 struct Registration {
-    fd: RawFd,
+    fd: RawSource,
     token: Token,
     /// What it reports.
     armed: Directions,
@@ -98,21 +97,21 @@ impl Kernel {
         }
     }
 
-    pub(super) fn is_own(fd: RawFd) -> bool {
+    pub(super) fn is_own(fd: RawSource) -> bool {
         OWN.contains(&fd)
     }
 
     /// A new stream under the lowest free number.
-    pub(super) fn stream(&mut self) -> io::Result<RawFd> {
+    pub(super) fn stream(&mut self) -> io::Result<RawSource> {
         self.create(Kind::Stream)
     }
 
     /// A new file of the kind that cannot be polled.
-    pub(super) fn regular(&mut self) -> io::Result<RawFd> {
+    pub(super) fn regular(&mut self) -> io::Result<RawSource> {
         self.create(Kind::Regular)
     }
 
-    fn create(&mut self, kind: Kind) -> io::Result<RawFd> {
+    fn create(&mut self, kind: Kind) -> io::Result<RawSource> {
         let file = File {
             names: 0,
             kind,
@@ -133,14 +132,14 @@ impl Kernel {
     }
 
     /// Another number for the same file.
-    pub(super) fn dup(&mut self, fd: RawFd) -> io::Result<RawFd> {
+    pub(super) fn dup(&mut self, fd: RawSource) -> io::Result<RawSource> {
         let index = self.index(fd)?;
         let other = self.free_number()?;
         self.name(other, index);
         Ok(other)
     }
 
-    fn free_number(&self) -> io::Result<RawFd> {
+    fn free_number(&self) -> io::Result<RawSource> {
         if self.numbers.len() >= self.max_files {
             return Err(errno(libc::EMFILE));
         }
@@ -148,7 +147,7 @@ impl Kernel {
         Ok(self.free_numbers.first().copied().unwrap_or(next))
     }
 
-    fn name(&mut self, fd: RawFd, index: usize) {
+    fn name(&mut self, fd: RawSource, index: usize) {
         self.numbers.insert(fd, index);
         self.free_numbers.remove(&fd);
         if let Some(file) = &mut self.files[index] {
@@ -157,7 +156,7 @@ impl Kernel {
     }
 
     /// Gives up a number; the file and its registrations go with the last one.
-    pub(super) fn close(&mut self, fd: RawFd) -> io::Result<()> {
+    pub(super) fn close(&mut self, fd: RawSource) -> io::Result<()> {
         let index = self.numbers.remove(&fd).ok_or_else(|| errno(libc::EBADF))?;
         let file = self.files[index].as_mut().ok_or_else(|| errno(libc::EBADF))?;
         file.names -= 1;
@@ -173,7 +172,7 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn register(&mut self, fd: RawFd, token: Token) -> io::Result<()> {
+    pub(super) fn register(&mut self, fd: RawSource, token: Token) -> io::Result<()> {
         let index = self.index(fd)?;
         let is_full = self.registrations >= self.max_registrations;
         let armed = if self.one_shot { Directions::NONE } else { Directions::BOTH };
@@ -193,7 +192,7 @@ impl Kernel {
         Ok(())
     }
 
-    pub(super) fn deregister(&mut self, fd: RawFd) -> io::Result<()> {
+    pub(super) fn deregister(&mut self, fd: RawSource) -> io::Result<()> {
         let file = self.file(fd)?;
         let at = file.registrations.iter().position(|registration| registration.fd == fd);
         file.registrations.remove(at.ok_or_else(|| errno(libc::ENOENT))?);
@@ -216,7 +215,7 @@ impl Kernel {
     }
 
     /// What `fd` is registered with.
-    pub(super) fn token(&self, fd: RawFd) -> Option<Token> {
+    pub(super) fn token(&self, fd: RawSource) -> Option<Token> {
         let file = self.files[*self.numbers.get(&fd)?].as_ref()?;
         file.registrations.iter().find(|registration| registration.fd == fd).map(|r| r.token)
     }
@@ -232,32 +231,32 @@ impl Kernel {
     }
 
     /// Bytes arrive.
-    pub(super) fn deliver(&mut self, fd: RawFd, bytes: usize) -> io::Result<()> {
+    pub(super) fn deliver(&mut self, fd: RawSource, bytes: usize) -> io::Result<()> {
         self.file(fd)?.readable += bytes;
         self.edge(fd)
     }
 
     /// The peer ends its side.
-    pub(super) fn end(&mut self, fd: RawFd) -> io::Result<()> {
+    pub(super) fn end(&mut self, fd: RawSource) -> io::Result<()> {
         self.file(fd)?.ended = true;
         self.edge(fd)
     }
 
     /// The connection fails.
-    pub(super) fn fail(&mut self, fd: RawFd, errno: i32) -> io::Result<()> {
+    pub(super) fn fail(&mut self, fd: RawSource, errno: i32) -> io::Result<()> {
         self.file(fd)?.failed = Some(errno);
         self.edge(fd)
     }
 
     /// The peer takes what was written.
-    pub(super) fn drain(&mut self, fd: RawFd) -> io::Result<()> {
+    pub(super) fn drain(&mut self, fd: RawSource) -> io::Result<()> {
         let file = self.file(fd)?;
         let was_full = file.space == 0;
         file.space = SEND_BUFFER;
         if was_full { self.edge(fd) } else { Ok(()) }
     }
 
-    pub(super) fn read(&mut self, fd: RawFd, len: usize) -> io::Result<usize> {
+    pub(super) fn read(&mut self, fd: RawSource, len: usize) -> io::Result<usize> {
         let file = self.file(fd)?;
         if file.readable > 0 {
             let count = file.readable.min(len);
@@ -271,7 +270,7 @@ impl Kernel {
         }
     }
 
-    pub(super) fn write(&mut self, fd: RawFd, len: usize) -> io::Result<usize> {
+    pub(super) fn write(&mut self, fd: RawSource, len: usize) -> io::Result<usize> {
         let file = self.file(fd)?;
         if let Some(code) = file.failed {
             return Err(errno(code));
@@ -329,7 +328,7 @@ impl Kernel {
         (!event.ready.is_empty()).then_some(event)
     }
 
-    fn edge(&mut self, fd: RawFd) -> io::Result<()> {
+    fn edge(&mut self, fd: RawSource) -> io::Result<()> {
         let index = self.index(fd)?;
         let Some(file) = &mut self.files[index] else { return Ok(()) };
         for registration in file.registrations.iter_mut().filter(|r| !r.queued) {
@@ -339,11 +338,11 @@ impl Kernel {
         Ok(())
     }
 
-    fn index(&self, fd: RawFd) -> io::Result<usize> {
+    fn index(&self, fd: RawSource) -> io::Result<usize> {
         self.numbers.get(&fd).copied().ok_or_else(|| errno(libc::EBADF))
     }
 
-    fn file(&mut self, fd: RawFd) -> io::Result<&mut File> {
+    fn file(&mut self, fd: RawSource) -> io::Result<&mut File> {
         let index = self.index(fd)?;
         self.files[index].as_mut().ok_or_else(|| errno(libc::EBADF))
     }

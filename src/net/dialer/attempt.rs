@@ -4,12 +4,11 @@ use crate::deadline::Deadline;
 use crate::error;
 use crate::fd::{Fd, Moved};
 use crate::net::TcpStream;
-use crate::sys;
+use crate::sys::{self, RawSource};
 use netwheel_netpoll::{Direction, Directions};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::RawFd;
 use std::task::{Context, Poll, Waker};
 
 /// Dropping it closes the socket.
@@ -31,7 +30,7 @@ impl Attempt {
             return Err(exceeded(deadline, address));
         }
         let domain = Domain::for_address(address);
-        let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        let socket = sys::socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         if let Some(local) = local {
             // Several attempts may leave from the same port, each to an address of its own.
             socket.set_reuse_address(local.port() != 0)?;
@@ -40,8 +39,7 @@ impl Attempt {
         match socket.connect(&address.into()) {
             Ok(()) => {}
             // Under way; also after a signal, where calling it again would be wrong (CN-1).
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => {
-            }
+            Err(error) if sys::socket::is_connecting(&error) => {}
             Err(error) => return Err(error),
         }
         let attempt = Self { address, stream: TcpStream { fd: Fd::new(socket.into())? } };
@@ -85,15 +83,12 @@ pub(in crate::net) fn exceeded(deadline: Deadline, address: SocketAddr) -> io::E
 
 /// Whether the connection stands (CN-3): no error is stored, and there is a peer. A wake-up alone
 /// proves neither.
-fn connected(fd: RawFd) -> io::Result<Moved<()>> {
+fn connected(fd: RawSource) -> io::Result<Moved<()>> {
     if let Some(error) = sys::socket::take_error(fd)? {
-        return match error.raw_os_error() {
-            Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            Some(libc::EISCONN) => Ok(Moved::one(())),
-            _ => Err(error),
-        };
+        if sys::socket::is_connecting(&error) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        return if sys::socket::is_connected(&error) { Ok(Moved::one(())) } else { Err(error) };
     }
     match sys::socket::peer_addr(fd) {
         Ok(_) => Ok(Moved::one(())),

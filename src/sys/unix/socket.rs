@@ -5,10 +5,22 @@
 //! that never block here.
 
 use super::{CHUNK, MAX_SLICES, Room, borrowed, checked, moved};
-use socket2::{SockAddr, SockRef};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+/// A socket in non-blocking mode, closed on exec.
+pub(crate) fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, kind.nonblocking(), protocol)
+}
+
+/// Lets a listener have the port that a closed one keeps in `TIME_WAIT`, and further listeners have
+/// the same port if `also_listeners`.
+pub(crate) fn allow_reuse(socket: &Socket, also_listeners: bool) -> io::Result<()> {
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(also_listeners)
+}
 
 /// Receives; never blocks, even if somebody has cleared `O_NONBLOCK` through a duplicate (IO-11).
 pub(crate) fn read(fd: RawFd, room: &mut Room<'_>) -> io::Result<usize> {
@@ -111,6 +123,18 @@ pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SockAddr)> {
 /// The error that a socket has stored, if any (`SO_ERROR`); reading it takes it.
 pub(crate) fn take_error(fd: RawFd) -> io::Result<Option<io::Error>> {
     with_options(fd, |socket| socket.take_error())
+}
+
+/// Whether an error says that a connect is under way; after a signal it is, too, and calling it
+/// again would be wrong (CN-1).
+pub(crate) fn is_connecting(error: &io::Error) -> bool {
+    let errno = error.raw_os_error();
+    matches!(errno, Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR))
+}
+
+/// Whether an error says that a connection stands already.
+pub(crate) fn is_connected(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EISCONN)
 }
 
 pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {
