@@ -306,6 +306,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::arc_with_non_send_sync, reason = "one thread has it")]
     fn a_write_that_waits_begins_once() {
         let mut guarded = Guarded::new(Arc::new(Stream::new()), Begun::default());
         for _ in 0..3 {

@@ -12,6 +12,11 @@
 //!   had come.
 //! - [`time`] waits for time alone; `rt` (feature, on by default) is a scheduler whose idle workers
 //!   are the poller.
+//! - [`Bounds`] is for streams that a framework drives, which sets no deadlines. Features with the
+//!   names of other crates, all off by default, are what such a framework needs: `futures-io`,
+//!   `tokio` and `hyper` are the traits of those crates for all streams, by value and by reference,
+//!   and hyper's timer and executor; `axum` is a listener for its server; `tracing` tells of each
+//!   expiry and each close. TLS needs none: rustls and its like work through the traits.
 //!
 //! ```
 //! use netwheel::is_deadline;
@@ -51,7 +56,13 @@ mod addr;
 mod budget;
 mod deadline;
 mod deadlines;
-#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
+#[cfg(any(
+    feature = "futures-io",
+    feature = "tokio",
+    feature = "hyper",
+    feature = "axum",
+    feature = "tracing"
+))]
 mod ecosystem;
 mod error;
 mod fd;
@@ -65,6 +76,8 @@ mod sys;
 
 pub use deadline::Deadline;
 pub use deadlines::SetDeadline;
+#[cfg(feature = "axum")]
+pub use ecosystem::axum;
 #[cfg(feature = "hyper")]
 pub use ecosystem::hyper;
 pub use error::{Closed, DeadlineExceeded, is_canceled, is_closed, is_deadline, progress};

@@ -10,16 +10,22 @@
 //! | `futures-io` | `futures_io.rs` | `futures_io::{AsyncRead, AsyncWrite}` |
 //! | `tokio` | `tokio.rs` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits, not the runtime |
 //! | `hyper` | `hyper/` | `hyper::rt::{Read, Write}`, a timer and executors; the phases of a connection |
+//! | `axum` | `axum.rs` | `axum::serve::Listener`, whose connections have deadlines |
+//! | `tracing` | `tracing.rs` | an event for each expiry and each close |
 //!
 //! Which types these are is said once, here: each file has one macro that stamps its trait for
 //! reading, and one for writing, on a type and on a reference to it.
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tracing")]
+pub(crate) mod tracing;
 
 use crate::Pollable;
 use crate::error::is_closed;

@@ -415,7 +415,14 @@ impl Fd {
 
     /// The error of an operation whose own timeout has passed.
     pub(crate) fn timed_out(&self, direction: Direction, at: Option<Instant>) -> io::Error {
-        error::timed_out(direction, at, self.to_string())
+        self.expired(error::timed_out(direction, at, self.to_string()))
+    }
+
+    /// Tells those who trace it.
+    fn expired(&self, error: io::Error) -> io::Error {
+        #[cfg(feature = "tracing")]
+        crate::ecosystem::tracing::expired(self.0.fd, &error);
+        error
     }
 
     /// What bounds this operation alone, if anything does.
@@ -432,7 +439,7 @@ impl Fd {
             PollError::Timeout => {
                 // It may have been moved since, or cleared.
                 let at = self.deadline(direction).instant();
-                error::exceeded(direction, at, self.to_string())
+                self.expired(error::exceeded(direction, at, self.to_string()))
             }
             PollError::NotPollable if !self.0.is_registered => error::unsupported(),
             error => io::Error::new(io::ErrorKind::Unsupported, error),
@@ -487,6 +494,8 @@ impl Drop for Fd {
         // Nobody is in an operation, and a closer elsewhere is not waited for. The error has
         // nowhere to go; `close` reports it.
         if self.0.refs.close() {
+            #[cfg(feature = "tracing")]
+            crate::ecosystem::tracing::closed(self.0.fd, "drop");
             self.0.descriptor.evict();
             if self.0.refs.leave() {
                 let _ = self.0.destroy();
@@ -554,6 +563,8 @@ impl File {
         if !self.refs.close() {
             return Err(error::closed());
         }
+        #[cfg(feature = "tracing")]
+        crate::ecosystem::tracing::closed(self.fd, "close");
         self.descriptor.evict();
         if self.refs.leave() {
             return self.destroy();

@@ -45,7 +45,7 @@
 
 mod connections;
 mod listener;
-mod pacing;
+pub(crate) mod pacing;
 mod report;
 mod server;
 mod tasks;

@@ -10,25 +10,25 @@ const LAST: Duration = Duration::from_secs(1);
 
 /// Failures in a row.
 #[derive(Debug, Default)]
-pub(super) struct Pacing {
+pub(crate) struct Pacing {
     failures: u32,
 }
 
 impl Pacing {
     /// One more. Returns how long to pause.
-    pub(super) fn failed(&mut self) -> Duration {
+    pub(crate) fn failed(&mut self) -> Duration {
         let doublings = self.failures;
         self.failures = self.failures.saturating_add(1);
         2_u32.checked_pow(doublings).map_or(LAST, |times| FIRST.saturating_mul(times).min(LAST))
     }
 
     /// How many there are.
-    pub(super) fn failures(&self) -> u32 {
+    pub(crate) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// It works. Returns how many times in a row it had not.
-    pub(super) fn succeeded(&mut self) -> u32 {
+    pub(crate) fn succeeded(&mut self) -> u32 {
         core::mem::take(&mut self.failures)
     }
 }
@@ -37,7 +37,7 @@ impl Pacing {
 ///
 /// Every other failure is a shortage, or is about the connection and not the listener, as accept(2)
 /// has it: both pass.
-pub(super) fn is_final(error: &io::Error) -> bool {
+pub(crate) fn is_final(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(code) => matches!(code, libc::EBADF | libc::EINVAL | libc::ENOTSOCK),
         None => error.kind() == io::ErrorKind::Unsupported,

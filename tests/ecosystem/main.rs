@@ -1,11 +1,16 @@
 //! The traits of other crates: each feature has a module here, which is compiled if it is on.
 
-#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
+#[cfg(any(feature = "futures-io", feature = "tokio", all(feature = "hyper", feature = "rt")))]
 mod streams;
 
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "futures-io")]
 mod futures_io;
-#[cfg(feature = "hyper")]
+// Served by our scheduler.
+#[cfg(all(feature = "hyper", feature = "rt"))]
 mod hyper;
 #[cfg(feature = "tokio")]
 mod tokio;
+#[cfg(feature = "tracing")]
+mod tracing;

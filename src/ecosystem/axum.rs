@@ -1,0 +1,132 @@
+//! axum's server on our listeners: [`Listener`].
+
+use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use crate::serve::pacing::{Pacing, is_final};
+use crate::time::sleep;
+use crate::{Bounds, Guarded, is_closed, is_deadline};
+use ::axum::extract::connect_info::Connected;
+use ::axum::serve::{self, IncomingStream};
+use std::future::pending;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix;
+
+/// What `axum::serve` accepts from: a listener whose connections have deadlines.
+///
+/// axum's server has no timeouts, and no place to set any. Here each connection is born with
+/// [`Bounds`], which hold below everything that axum does: a peer that trickles its headers, that
+/// stops in the middle of a body, that keeps a connection and says nothing, or that does not read
+/// its answer is cut.
+///
+/// If accepting fails, as it does when the process is out of descriptors, it is tried again after
+/// a pause that doubles from 5 ms to a second. After a close of the listener, or its deadline, no
+/// more connections come; end the server by `with_graceful_shutdown`.
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::ConnectInfo;
+/// use axum::routing::get;
+/// use netwheel::Bounds;
+/// use netwheel::axum::{Listener, Peer};
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use std::io::{self, Write};
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+///
+/// async fn hello(ConnectInfo(Peer(address)): ConnectInfo<Peer<SocketAddr>>) -> String {
+///     format!("hello, {}", address.ip())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let address = listener.local_addr()?;
+/// let bounds = Bounds::new().idle(Duration::from_millis(20)).total(Duration::from_secs(600));
+/// let app = Router::new().route("/", get(hello));
+/// let app = app.into_make_service_with_connect_info::<Peer<SocketAddr>>();
+/// let server = tokio::spawn(async move { axum::serve(Listener::new(listener, bounds), app).await });
+///
+/// # tokio::task::yield_now().await;
+/// # let response = tokio::task::spawn_blocking(move || {
+/// let mut client = TcpStream::connect(address)?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+/// // The connection is kept, and cut when it is idle.
+/// let response = io::read_to_string(client)?;
+/// # io::Result::Ok(response)
+/// # }).await.unwrap()?;
+/// assert!(response.ends_with("hello, 127.0.0.1"));
+/// # server.abort();
+/// # io::Result::Ok(())
+/// # })?;
+/// # Ok::<(), io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Listener<L> {
+    listener: L,
+    bounds: Bounds,
+    pacing: Pacing,
+}
+
+impl<L> Listener<L> {
+    /// Gives each connection of `listener` these bounds, which begin when it is accepted.
+    pub fn new(listener: L, bounds: Bounds) -> Self {
+        Self { listener, bounds, pacing: Pacing::default() }
+    }
+
+    /// The listener.
+    pub fn get_ref(&self) -> &L {
+        &self.listener
+    }
+
+    /// What is to be done after a failure.
+    async fn failed(&mut self, error: io::Error) {
+        if is_closed(&error) || is_deadline(&error) || is_final(&error) {
+            pending().await
+        }
+        sleep(self.pacing.failed()).await;
+    }
+}
+
+/// The address of the client, for axum's `ConnectInfo`; see [`Listener`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Peer<A>(pub A);
+
+macro_rules! listeners {
+    ($($listener:ty, $stream:ty, $address:ty;)*) => {
+        $(
+            impl serve::Listener for Listener<$listener> {
+                type Io = Guarded<$stream>;
+                type Addr = $address;
+
+                async fn accept(&mut self) -> (Self::Io, $address) {
+                    loop {
+                        let accepted = self.listener.accept_async().await;
+                        let guarded = accepted.and_then(|(stream, peer)| {
+                            Ok((self.bounds.guard(stream)?, peer))
+                        });
+                        match guarded {
+                            Ok(accepted) => {
+                                self.pacing.succeeded();
+                                return accepted;
+                            }
+                            Err(error) => self.failed(error).await,
+                        }
+                    }
+                }
+
+                fn local_addr(&self) -> io::Result<$address> {
+                    self.listener.local_addr()
+                }
+            }
+
+            impl Connected<IncomingStream<'_, Listener<$listener>>> for Peer<$address> {
+                fn connect_info(stream: IncomingStream<'_, Listener<$listener>>) -> Self {
+                    Self(stream.remote_addr().clone())
+                }
+            }
+        )*
+    };
+}
+listeners! {
+    TcpListener, TcpStream, SocketAddr;
+    UnixListener, UnixStream, unix::net::SocketAddr;
+}

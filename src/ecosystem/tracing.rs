@@ -1,0 +1,36 @@
+//! What a program that traces is told, at the level `DEBUG`, with the target `netwheel`.
+//!
+//! | message | fields |
+//! |---|---|
+//! | `deadline exceeded` | `fd`, `socket`, `direction`, `late_us` |
+//! | `closed` | `fd`, `peer`, `local`, `by`: `close` or `drop` |
+//!
+//! Both are off the paths that move bytes. What costs a system call is asked for only if somebody
+//! listens.
+
+use crate::addr;
+use crate::error::DeadlineExceeded;
+use crate::sys;
+use std::io;
+use std::os::fd::RawFd;
+use tracing::{Level, debug, enabled, field};
+
+/// An operation has met its deadline, or the timeout of its own, and fails with `error`.
+#[cold]
+pub(crate) fn expired(fd: RawFd, error: &io::Error) {
+    let payload = error.get_ref().and_then(|payload| payload.downcast_ref());
+    let Some(DeadlineExceeded { which, late_by, socket, .. }) = payload else { return };
+    let late_us = u64::try_from(late_by.as_micros()).unwrap_or(u64::MAX);
+    debug!(target: TARGET, fd, %socket, direction = %which, late_us, "deadline exceeded");
+}
+
+/// A file is about to be closed; it is still open.
+pub(crate) fn closed(fd: RawFd, by: &'static str) {
+    if enabled!(target: TARGET, Level::DEBUG) {
+        let peer = addr::display(sys::socket::peer_addr(fd)).map(field::display);
+        let local = addr::display(sys::socket::local_addr(fd)).map(field::display);
+        debug!(target: TARGET, fd, peer, local, by, "closed");
+    }
+}
+
+const TARGET: &str = "netwheel";
