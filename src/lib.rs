@@ -10,8 +10,13 @@
 //!   and suspends the task on any executor, and one that begins with `poll_`.
 //! - [`is_deadline`], [`is_closed`] and [`progress`] tell what stopped an operation, and how far it
 //!   had come.
+//! - [`serve`] is what every server needs around its handler: pacing, a limit, a drain that ends.
 //! - [`time`] waits for time alone; `rt` (feature, on by default) is a scheduler whose idle workers
 //!   are the poller.
+//!
+//! The `guide` has pages about [deadlines and timeouts](guide::deadlines), [the phases of a
+//! connection](guide::phases), [threads, executors and the scheduler](guide::worlds),
+//! [recipes](guide::recipes), and [what std, tokio and Go call it](guide::coming_from).
 //!
 //! ```
 //! use netwheel::is_deadline;
@@ -36,6 +41,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(all(any(doc, doctest), feature = "rt"))]
+pub mod guide;
 pub mod net;
 pub mod pipe;
 pub mod process;
