@@ -2,20 +2,21 @@
 //!
 //!     cargo run --release --example echo -- --port 7000 --deadline-ms 30000
 //!
-//! A connection that stays silent for longer is closed. Ctrl-C stops the server.
+//! A connection that stays silent for longer is closed. Ctrl-C stops the server, and so does the end
+//! of `--for`. It has all the modes that are measured; `echo_threads` and `echo_tasks` are to copy.
 
 #[path = "cli/mod.rs"]
 mod cli;
 
 use clap::{Parser, ValueEnum};
+use netwheel::Deadline;
 use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt::{self, Runtime};
-use netwheel::{Deadline, is_closed, time};
+use netwheel::rt::Runtime;
+use netwheel::serve::{Event, Handle, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -37,6 +38,12 @@ struct Args {
     /// Worker threads for tasks [default: one for each processor].
     #[arg(long)]
     workers: Option<usize>,
+    /// How long to accept clients [default: until a signal].
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    r#for: Option<Duration>,
+    /// How long connections may go on after that, or after a signal.
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = humantime::parse_duration)]
+    drain: Duration,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -83,36 +90,50 @@ fn serve(args: &Args) -> io::Result<()> {
         None => bind(args.port)?,
     };
     let address = first.local_addr()?;
-    let mut listeners = vec![Arc::new(first)];
+    let mut listeners = vec![first];
     for runtime in runtimes.iter().skip(1) {
-        listeners.push(Arc::new(runtime.block_on(async { bind(address.port()) })?));
+        listeners.push(runtime.block_on(async { bind(address.port()) })?);
     }
     // Before the first line of output: who has read it may send a signal.
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     writeln!(io::stdout(), "listening {address}")?;
 
+    let mut servers = Vec::new();
+    for listener in listeners {
+        if let Some(time) = args.r#for {
+            listener.set_deadline(time)?;
+        }
+        servers.push(Server::new(listener).drain(args.drain).on_event(tell));
+    }
+    let handles: Vec<_> = servers.iter().map(Server::handle).collect();
+    thread::spawn(move || {
+        signals.forever().next();
+        handles.iter().for_each(Handle::shutdown);
+    });
     if let Mode::Threads = args.mode {
-        let listener = Arc::clone(&listeners[0]);
-        drop(thread::spawn(move || accept_threads(&listener, timeout)));
+        for server in servers {
+            // Small stacks: there may be thousands of them.
+            let server = server.stack_size(64 << 10);
+            server.threads(move |stream: TcpStream, _| echo_thread(&stream, timeout));
+        }
+        return Ok(());
     }
-    for (runtime, listener) in runtimes.iter().zip(&listeners) {
-        drop(runtime.spawn(accept_tasks(Arc::clone(listener), timeout)));
+    let serving: Vec<_> = runtimes
+        .iter()
+        .zip(servers)
+        .map(|(runtime, server)| {
+            runtime.spawn(server.tasks(move |stream, _| echo_task(stream, timeout)))
+        })
+        .collect();
+    for (runtime, serving) in runtimes.iter().zip(serving) {
+        runtime.block_on(serving).map_err(io::Error::other)?;
     }
-    signals.forever().next();
-    listeners.iter().try_for_each(|listener| listener.close())
+    Ok(())
 }
 
-async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {
-    loop {
-        match listener.accept_async().await {
-            Ok((stream, _)) => drop(rt::spawn(echo_task(stream, timeout))),
-            Err(error) if is_closed(&error) => return,
-            // Out of descriptors: give those in use a moment.
-            Err(error) => {
-                eprintln!("echo: accept: {error}");
-                time::sleep(Duration::from_millis(10)).await;
-            }
-        }
+fn tell(event: Event<'_>) {
+    if let Event::Paused { error, failures: 1, .. } = event {
+        eprintln!("echo: accept: {error}");
     }
 }
 
@@ -131,25 +152,6 @@ async fn echo_task(stream: TcpStream, timeout: Option<Duration>) -> io::Result<(
             stream.set_write_deadline(timeout)?;
         }
         stream.write_all_async(&buf[..n]).await?;
-    }
-}
-
-fn accept_threads(listener: &TcpListener, timeout: Option<Duration>) {
-    loop {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                // Small stacks: there may be thousands of them.
-                let builder = thread::Builder::new().stack_size(64 << 10);
-                if let Err(error) = builder.spawn(move || echo_thread(&stream, timeout)) {
-                    eprintln!("echo: {error}");
-                }
-            }
-            Err(error) if is_closed(&error) => return,
-            Err(error) => {
-                eprintln!("echo: accept: {error}");
-                thread::sleep(Duration::from_millis(10));
-            }
-        }
     }
 }
 

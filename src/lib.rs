@@ -10,6 +10,7 @@
 //!   and suspends the task on any executor, and one that begins with `poll_`.
 //! - [`is_deadline`], [`is_closed`] and [`progress`] tell what stopped an operation, and how far it
 //!   had come.
+//! - [`serve`] is what every server needs around its handler: pacing, a limit, a drain that ends.
 //! - [`time`] waits for time alone; `rt` (feature, on by default) is a scheduler whose idle workers
 //!   are the poller.
 //! - [`Bounds`] is for streams that a framework drives, which sets no deadlines. Features with the
@@ -17,6 +18,10 @@
 //!   `tokio` and `hyper` are the traits of those crates for all streams, by value and by reference,
 //!   and hyper's timer and executor; `axum` is a listener for its server; `tracing` tells of each
 //!   expiry and each close. TLS needs none: rustls and its like work through the traits.
+//!
+//! The `guide` has pages about [deadlines and timeouts](guide::deadlines), [the phases of a
+//! connection](guide::phases), [threads, executors and the scheduler](guide::worlds),
+//! [recipes](guide::recipes), and [what std, tokio and Go call it](guide::coming_from).
 //!
 //! ```
 //! use netwheel::is_deadline;
@@ -41,6 +46,8 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(all(any(doc, doctest), feature = "rt"))]
+pub mod guide;
 pub mod net;
 #[cfg(unix)]
 pub mod pipe;

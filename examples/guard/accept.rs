@@ -1,57 +1,44 @@
-//! Accepting clients, also when there is nothing left to accept them with.
+//! Accepting clients, also when there is nothing left to accept them with: [`Door`].
 
-use crate::connection;
-use crate::descriptors::Reserved;
-use crate::episode::Episode;
-use crate::guard::Guard;
+use crate::descriptors::{Descriptors, Reserved};
+use netwheel::Closer;
 use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt;
-use netwheel::{is_closed, time};
+use netwheel::serve::Listener;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Pauses after failures in a row: they double from the first to the last.
-const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(200)];
-
-/// Until the listener is closed.
-pub(crate) async fn forever(listener: Arc<TcpListener>, guard: Arc<Guard>) {
-    let shortage = Episode::default();
-    let mut pause = PAUSES[0];
-    loop {
-        match next(&listener, &guard).await {
-            Ok((client, peer, second)) => {
-                pause = PAUSES[0];
-                if let Some(attempts) = shortage.ends() {
-                    guard.log(format!("accepting again after {attempts} failed attempts"));
-                }
-                guard.counters.count(&guard.counters.accepted);
-                let client = guard.open.enter(client);
-                rt::spawn(connection::serve(Arc::clone(&guard), client, peer, second));
-                // A flood of clients must not starve those who are being served.
-                rt::yield_now().await;
-            }
-            Err(error) if is_closed(&error) => return,
-            // Out of descriptors, most likely: the clients wait in the kernel's queue until a
-            // connection ends.
-            Err(error) => {
-                if shortage.happens() {
-                    guard.log(format!("cannot accept: {error}; {} open", guard.open.len()));
-                }
-                time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSES[1]);
-            }
-        }
-    }
+/// Lets in whom there is a second descriptor for.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) descriptors: Arc<Descriptors>,
 }
 
 /// A client, and the descriptor that its upstream will need.
-async fn next(
-    listener: &TcpListener,
-    guard: &Guard,
-) -> io::Result<(TcpStream, SocketAddr, Reserved)> {
-    let second = guard.descriptors.reserve()?;
-    let (client, peer) = guard.descriptors.accept(listener).await?;
-    Ok((client, peer, second))
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    pub(crate) second: Reserved,
+}
+
+impl Listener for Door {
+    type Stream = Client;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(Client, SocketAddr)> {
+        pollster::block_on(self.accept_async())
+    }
+
+    async fn accept_async(&self) -> io::Result<(Client, SocketAddr)> {
+        let second = self.descriptors.reserve()?;
+        let (stream, peer) = self.descriptors.accept(&self.listener).await?;
+        Ok((Client { stream, second }, peer))
+    }
+
+    fn closer(&self) -> Closer {
+        self.listener.closer()
+    }
+
+    fn closer_of(client: &Client) -> Closer {
+        client.stream.closer()
+    }
 }

@@ -1,10 +1,9 @@
 //! One connection, from the accepted client to the line that says how it was cut.
 
-use crate::descriptors::Reserved;
+use crate::accept::Client;
 use crate::guard::Guard;
 use crate::limits::{Limit, Limits};
 use crate::pipe::Pipe;
-use crate::registry::Open;
 use crate::relay::{End, Relay};
 use netwheel::is_deadline;
 use netwheel::net::TcpStream;
@@ -13,8 +12,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(crate) async fn serve(guard: Arc<Guard>, client: Open, peer: SocketAddr, second: Reserved) {
+pub(crate) async fn serve(guard: Arc<Guard>, client: Client, peer: SocketAddr) {
     let begun = Instant::now();
+    guard.counters.count(&guard.counters.accepted);
+    let Client { stream: client, second } = client;
     let connecting = connect(&guard, begun);
     let upstream = match guard.descriptors.trade(second, connecting).await {
         Ok(upstream) => upstream,

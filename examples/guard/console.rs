@@ -76,7 +76,7 @@ fn plain(guard: &Guard) {
 }
 
 fn status(guard: &Guard) -> String {
-    format!("{} open, {}", guard.open.len(), guard.counters)
+    format!("{} open, {}", guard.handle.open(), guard.counters)
 }
 
 fn tell(news: &News) {

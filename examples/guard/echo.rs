@@ -1,30 +1,16 @@
 //! The upstream of a guard that was given none: an echo server.
 
 use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt::{self, Runtime};
-use netwheel::{is_closed, time};
+use netwheel::rt::Runtime;
+use netwheel::serve::Server;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 pub(crate) fn start(runtime: &Runtime) -> io::Result<SocketAddr> {
     let listener = runtime.block_on(async { TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) })?;
     let address = listener.local_addr()?;
-    drop(runtime.spawn(accept(listener)));
+    drop(runtime.spawn(Server::new(listener).tasks(|stream, _| echo(stream))));
     Ok(address)
-}
-
-async fn accept(listener: TcpListener) {
-    loop {
-        match listener.accept_async().await {
-            Ok((stream, _)) => drop(rt::spawn(echo(stream))),
-            Err(error) if is_closed(&error) => return,
-            // Out of descriptors; the guard says so.
-            Err(_) => {
-                time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 /// Without deadlines of its own: that is what the guard is for.

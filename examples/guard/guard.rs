@@ -5,10 +5,10 @@ use crate::counters::Counters;
 use crate::descriptors::Descriptors;
 use crate::episode::Episode;
 use crate::lines::Lines;
-use crate::registry::Registry;
 use crate::timeout::Timeout;
 use humantime::format_duration;
 use netwheel::is_deadline;
+use netwheel::serve::{Event, Handle};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,14 +23,19 @@ pub(crate) struct Guard {
     pub(crate) total: Timeout,
     pub(crate) drain: Duration,
     pub(crate) counters: Counters,
-    pub(crate) descriptors: Descriptors,
-    pub(crate) open: Arc<Registry>,
+    pub(crate) descriptors: Arc<Descriptors>,
+    pub(crate) handle: Handle,
     pub(crate) lines: Lines,
     outage: Episode,
 }
 
 impl Guard {
-    pub(crate) fn new(args: &Args, upstream: Vec<SocketAddr>) -> Self {
+    pub(crate) fn new(
+        args: &Args,
+        upstream: Vec<SocketAddr>,
+        descriptors: Arc<Descriptors>,
+        handle: Handle,
+    ) -> Self {
         let name = args.upstream.clone().unwrap_or_else(|| upstream[0].to_string());
         Self {
             name,
@@ -40,8 +45,8 @@ impl Guard {
             total: args.total,
             drain: args.drain,
             counters: Counters::default(),
-            descriptors: Descriptors::new(),
-            open: Arc::default(),
+            descriptors,
+            handle,
             lines: Lines::default(),
             outage: Episode::default(),
         }
@@ -75,19 +80,20 @@ impl Guard {
         }
     }
 
-    /// Lets the open connections end by themselves for a while, then cuts them.
-    pub(crate) fn drain(&self) {
-        let open = self.open.len();
-        if open > 0 {
-            self.log(format!("draining for {}: {open} open", format_duration(self.drain)));
-        }
-        if !self.open.wait_until_empty(self.drain) {
-            self.open.close_all();
-            // Their tasks have only to notice.
-            self.open.wait_until_empty(CUT);
+    /// What the server around it has to tell.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        match event {
+            // The clients wait in the kernel's queue until a connection ends.
+            Event::Paused { error, failures: 1, open, .. } => {
+                self.log(format!("cannot accept: {error}; {open} open"));
+            }
+            Event::Resumed { failures } => {
+                self.log(format!("accepting again after {failures} failed attempts"));
+            }
+            Event::Draining { open: open @ 1.., .. } => {
+                self.log(format!("draining for {}: {open} open", format_duration(self.drain)));
+            }
+            _ => {}
         }
     }
 }
-
-/// For connections that were cut to end and to be told of.
-const CUT: Duration = Duration::from_secs(1);

@@ -20,16 +20,18 @@ mod guard;
 mod limits;
 mod lines;
 mod pipe;
-mod registry;
 mod relay;
 mod timeout;
 
+use crate::accept::Door;
 use crate::args::Args;
 use crate::console::Console;
+use crate::descriptors::Descriptors;
 use crate::guard::Guard;
 use humantime::format_duration;
 use netwheel::net::TcpListener;
 use netwheel::rt::Runtime;
+use netwheel::serve::Server;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
@@ -66,18 +68,23 @@ fn run(args: &Args) -> io::Result<()> {
     let listener = runtime
         .block_on(async { TcpListener::bind(args.listen.as_str()) })
         .map_err(|error| named("cannot listen on", &args.listen, &error))?;
-    let listener = Arc::new(listener);
     console::show(&introduction(args, listener.local_addr()?, upstream[0]));
 
-    let guard = Arc::new(Guard::new(args, upstream));
+    let descriptors = Arc::new(Descriptors::new());
+    let door = Door { listener, descriptors: Arc::clone(&descriptors) };
+    let server = Server::new(door).drain(args.drain);
+    let guard = Arc::new(Guard::new(args, upstream, descriptors, server.handle()));
+    let observer = Arc::clone(&guard);
+    let server = server.on_event(move |event| observer.tell(&event));
     let console = Console::start(Arc::clone(&guard));
-    let accepting = runtime.spawn(accept::forever(Arc::clone(&listener), Arc::clone(&guard)));
+    let handler = Arc::clone(&guard);
+    let serving = runtime.spawn(
+        server.tasks(move |client, peer| connection::serve(Arc::clone(&handler), client, peer)),
+    );
     signals.forever().next();
 
-    listener.close()?;
-    // Once it has ended, every connection that was accepted is in the registry.
-    runtime.block_on(accepting).map_err(|error| io::Error::other(error.to_string()))?;
-    guard.drain();
+    guard.handle.shutdown();
+    runtime.block_on(serving).map_err(io::Error::other)?;
     console.stop();
     Ok(())
 }

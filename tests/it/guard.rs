@@ -2,13 +2,13 @@
 
 use crate::support::{
     PATIENCE, Program, Running, check_refuses, echo_service, example, exchange, patient,
-    read_until_cut, service,
+    read_until_cut, service, wait_until_refused,
 };
 use rustix::process::{Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -348,18 +348,6 @@ fn an_upstream_that_does_not_answer_costs_the_connect_timeout() {
         let cut = time_to_cut(&guard, |_| {});
         assert!(cut >= Duration::from_millis(200), "{limit}: {cut:?}");
         guard.stderr.with("connect deadline (200ms) passed");
-    }
-}
-
-/// Returns once nobody listens at `address` any more.
-fn wait_until_refused(address: SocketAddr) {
-    let begun = Instant::now();
-    loop {
-        match TcpStream::connect(address) {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
-            _ => assert!(begun.elapsed() < PATIENCE, "it still accepts"),
-        }
-        thread::sleep(Duration::from_millis(2));
     }
 }
 

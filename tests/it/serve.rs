@@ -7,6 +7,7 @@ use netwheel::rt::Runtime;
 use netwheel::serve::{Event, Handle, Report, Server};
 use netwheel::{Closer, Deadline, is_closed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -419,10 +420,17 @@ fn a_shutdown_reaches_a_server_at_its_limit() {
     }
 }
 
-/// So many descriptors for this process in all.
-fn limit_descriptors(limit: u64) {
+/// Takes all descriptors that are left to this process.
+fn take_all_descriptors() -> Vec<File> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum }).unwrap();
+    let mut taken = Vec::new();
+    // A thread that starts opens a file for a moment: the number it had is free then.
+    for _ in 0..10 {
+        taken.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+        thread::sleep(ms(5));
+    }
+    taken
 }
 
 fn processor_time() -> Duration {
@@ -447,11 +455,9 @@ fn check_out_of_descriptors(form: Form) {
     let serving = serve(form, |server| server.on_event(observe), echo);
     let served = [serving.connect(), serving.connect()];
     served.iter().for_each(exchange);
-    // The client's own descriptor is the last one.
-    let spare = std::fs::File::open("/dev/null").unwrap();
-    let next = std::os::fd::AsRawFd::as_raw_fd(&spare) as u64;
-    drop(spare);
-    limit_descriptors(next + 1);
+    let mut taken = take_all_descriptors();
+    // One for the client itself.
+    drop(taken.pop());
     let mut waiting = serving.connect();
     waiting.write_all(b"hello").unwrap();
     let failures = || paused.lock().unwrap().len();

@@ -254,6 +254,19 @@ pub(crate) fn read_until_cut(mut stream: &TcpStream) -> usize {
     }
 }
 
+/// Returns once nobody listens at `address` any more.
+#[track_caller]
+pub(crate) fn wait_until_refused(address: SocketAddr) {
+    let begun = Instant::now();
+    loop {
+        match TcpStream::connect(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return,
+            _ => assert!(begun.elapsed() < PATIENCE, "it still accepts"),
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A service in this process: `serve` runs in a thread for each connection.
 pub(crate) fn service(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
