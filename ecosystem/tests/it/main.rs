@@ -1,0 +1,8 @@
+//! The examples as processes: one binary, one module for each.
+
+mod echo;
+mod postgres;
+mod redis;
+mod support;
+mod tls;
+mod websocket;
