@@ -44,6 +44,8 @@ enum Mode {
     Tasks,
     /// Tasks, with a poller and a listener for each worker.
     Shards,
+    /// Tasks in one thread, which share nothing with any other.
+    Local,
     Threads,
 }
 
@@ -61,21 +63,21 @@ fn main() -> ExitCode {
 
 fn serve(args: &Args) -> io::Result<()> {
     let timeout = (!args.no_deadline).then_some(Duration::from_millis(args.deadline_ms));
+    if let Mode::Local = args.mode {
+        return serve_locally(args.port, timeout);
+    }
     let builder = match args.workers {
         Some(workers) => Runtime::builder().workers(workers),
         None => Runtime::builder(),
     };
     let runtimes = match args.mode {
-        Mode::Threads => Vec::new(),
+        Mode::Threads | Mode::Local => Vec::new(),
         Mode::Tasks => vec![builder.build()?],
         Mode::Shards => builder.shards()?,
     };
-    let bind = |port| {
-        let bound = match args.mode {
-            Mode::Shards => TcpListener::bind_reuse_port(("127.0.0.1", port)),
-            _ => TcpListener::bind(("127.0.0.1", port)),
-        };
-        bound.map_err(|e| io::Error::new(e.kind(), format!("port {port}: {e}")))
+    let bind = |port| match args.mode {
+        Mode::Shards => bind(port, TcpListener::bind_reuse_port),
+        _ => bind(port, TcpListener::bind),
     };
     // Inside of the runtime, so that its workers drive the listener.
     let first = match runtimes.first() {
@@ -96,16 +98,42 @@ fn serve(args: &Args) -> io::Result<()> {
         drop(thread::spawn(move || accept_threads(&listener, timeout)));
     }
     for (runtime, listener) in runtimes.iter().zip(&listeners) {
-        drop(runtime.spawn(accept_tasks(Arc::clone(listener), timeout)));
+        let spawn = move |stream| drop(rt::spawn(echo_task(stream, timeout)));
+        drop(runtime.spawn(accept_tasks(Arc::clone(listener), spawn)));
     }
     signals.forever().next();
     listeners.iter().try_for_each(|listener| listener.close())
 }
 
-async fn accept_tasks(listener: Arc<TcpListener>, timeout: Option<Duration>) {
+fn bind(
+    port: u16,
+    how: impl FnOnce((&'static str, u16)) -> io::Result<TcpListener>,
+) -> io::Result<TcpListener> {
+    how(("127.0.0.1", port)).map_err(|e| io::Error::new(e.kind(), format!("port {port}: {e}")))
+}
+
+/// All in this thread but the wait for signals.
+fn serve_locally(port: u16, timeout: Option<Duration>) -> io::Result<()> {
+    rt::run_local(async {
+        let listener = Arc::new(bind(port, TcpListener::bind)?);
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        writeln!(io::stdout(), "listening {}", listener.local_addr()?)?;
+        let stopped = Arc::clone(&listener);
+        drop(thread::spawn(move || {
+            signals.forever().next();
+            // It fails if it is closed already.
+            let _ = stopped.close();
+        }));
+        let spawn = |stream| drop(rt::spawn_local(echo_task(stream, timeout)));
+        accept_tasks(listener, spawn).await;
+        Ok(())
+    })?
+}
+
+async fn accept_tasks(listener: Arc<TcpListener>, spawn: impl Fn(TcpStream)) {
     loop {
         match listener.accept_async().await {
-            Ok((stream, _)) => drop(rt::spawn(echo_task(stream, timeout))),
+            Ok((stream, _)) => spawn(stream),
             Err(error) if is_closed(&error) => return,
             // Out of descriptors: give those in use a moment.
             Err(error) => {
