@@ -11,7 +11,7 @@ mod cli;
 use clap::{Parser, ValueEnum};
 use netwheel::Deadline;
 use netwheel::net::{TcpListener, TcpStream};
-use netwheel::rt::Runtime;
+use netwheel::rt::{self, Runtime};
 use netwheel::serve::{Event, Handle, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -51,6 +51,8 @@ enum Mode {
     Tasks,
     /// Tasks, with a poller and a listener for each worker.
     Shards,
+    /// Tasks in one thread, which share nothing with any other.
+    Local,
     Threads,
 }
 
@@ -68,21 +70,21 @@ fn main() -> ExitCode {
 
 fn serve(args: &Args) -> io::Result<()> {
     let timeout = (!args.no_deadline).then_some(Duration::from_millis(args.deadline_ms));
+    if let Mode::Local = args.mode {
+        return serve_locally(args, timeout);
+    }
     let builder = match args.workers {
         Some(workers) => Runtime::builder().workers(workers),
         None => Runtime::builder(),
     };
     let runtimes = match args.mode {
-        Mode::Threads => Vec::new(),
+        Mode::Threads | Mode::Local => Vec::new(),
         Mode::Tasks => vec![builder.build()?],
         Mode::Shards => builder.shards()?,
     };
-    let bind = |port| {
-        let bound = match args.mode {
-            Mode::Shards => TcpListener::bind_reuse_port(("127.0.0.1", port)),
-            _ => TcpListener::bind(("127.0.0.1", port)),
-        };
-        bound.map_err(|e| io::Error::new(e.kind(), format!("port {port}: {e}")))
+    let bind = |port| match args.mode {
+        Mode::Shards => bind(port, TcpListener::bind_reuse_port),
+        _ => bind(port, TcpListener::bind),
     };
     // Inside of the runtime, so that its workers drive the listener.
     let first = match runtimes.first() {
@@ -98,13 +100,8 @@ fn serve(args: &Args) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     writeln!(io::stdout(), "listening {address}")?;
 
-    let mut servers = Vec::new();
-    for listener in listeners {
-        if let Some(time) = args.r#for {
-            listener.set_deadline(time)?;
-        }
-        servers.push(Server::new(listener).drain(args.drain).on_event(tell));
-    }
+    let servers = listeners.into_iter().map(|listener| server(args, listener));
+    let servers = servers.collect::<io::Result<Vec<_>>>()?;
     let handles: Vec<_> = servers.iter().map(Server::handle).collect();
     thread::spawn(move || {
         signals.forever().next();
@@ -129,6 +126,38 @@ fn serve(args: &Args) -> io::Result<()> {
         runtime.block_on(serving).map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+/// All in this thread but the wait for signals.
+fn serve_locally(args: &Args, timeout: Option<Duration>) -> io::Result<()> {
+    rt::run_local(async {
+        let listener = bind(args.port, TcpListener::bind)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        writeln!(io::stdout(), "listening {}", listener.local_addr()?)?;
+        let server = server(args, listener)?;
+        let handle = server.handle();
+        thread::spawn(move || {
+            signals.forever().next();
+            handle.shutdown();
+        });
+        let spawn = |task| drop(rt::spawn_local(task));
+        server.tasks_with(spawn, move |stream, _| echo_task(stream, timeout)).await;
+        Ok(())
+    })?
+}
+
+fn bind(
+    port: u16,
+    how: impl FnOnce((&'static str, u16)) -> io::Result<TcpListener>,
+) -> io::Result<TcpListener> {
+    how(("127.0.0.1", port)).map_err(|e| io::Error::new(e.kind(), format!("port {port}: {e}")))
+}
+
+fn server(args: &Args, listener: TcpListener) -> io::Result<Server<TcpListener>> {
+    if let Some(time) = args.r#for {
+        listener.set_deadline(time)?;
+    }
+    Ok(Server::new(listener).drain(args.drain).on_event(tell))
 }
 
 fn tell(event: Event<'_>) {

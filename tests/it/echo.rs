@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const MODES: [&str; 3] = ["tasks", "shards", "threads"];
+const MODES: [&str; 4] = ["tasks", "shards", "local", "threads"];
 
 #[test]
 fn echoes_until_the_client_has_nothing_more_to_say() {
@@ -88,6 +88,7 @@ fn refuses_bad_input_in_one_line() {
         (&["--mode", "fibres"], "fibres"),
         (&["--port", &port], "Address already in use"),
         (&["--port", &port, "--mode", "shards"], "Address already in use"),
+        (&["--port", &port, "--mode", "local"], "Address already in use"),
         (&["--port", &port, "--mode", "threads"], "Address already in use"),
     ] {
         check_refuses("echo", args, what);
