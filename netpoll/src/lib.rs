@@ -78,7 +78,10 @@ pub use netwheel_timers::NEVER;
 pub use poller::{PollSlot, Poller, Turn};
 pub use ready::Ready;
 pub use stats::Stats;
+#[cfg(any(target_os = "linux", target_os = "android"))]
 pub use sys::Epoll;
+#[cfg(unix)]
+pub use sys::PosixPoll;
 pub use token::Token;
 
 /// The README's example runs.
