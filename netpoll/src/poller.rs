@@ -7,7 +7,7 @@ use crate::mutant::mutant;
 use crate::ready::Ready;
 use crate::stats::{Counters, Stats};
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, TryLockError};
-use crate::sys::Epoll;
+use crate::sys::System;
 use crate::timerq::{Due, TimerQueue};
 use crate::{Clock, RawSource, Token};
 use std::io;
@@ -76,13 +76,13 @@ pub struct Turn {
 }
 
 impl Poller {
-    /// A poller on the system's own facility: epoll.
+    /// A poller on the best facility that the system has: epoll on Linux.
     ///
     /// # Errors
     ///
     /// `EMFILE`, `ENFILE` or `ENOMEM`: it needs two file descriptors.
     pub fn new() -> io::Result<Self> {
-        Ok(Self::with_backend(Epoll::new()?))
+        Ok(Self::with_backend(System::new()?))
     }
 
     /// A poller on a backend of your own.

@@ -65,6 +65,7 @@ pub(crate) fn a_reset_is_reported_to_who_waits_in_one_direction<K: Kernel>(kerne
             watched.arm(other);
             watched.awaits(other);
         }
+        drop(watched.close());
     }
 }
 

@@ -96,6 +96,8 @@ mod stamped {
         epoll: Real::on(netwheel_netpoll::Epoll::new());
         #[cfg(target_os = "linux")]
         epoll_ms: Real::on(netwheel_netpoll::Epoll::new().map(|epoll| epoll.without_pwait2()));
+        #[cfg(unix)]
+        poll: Real::on(netwheel_netpoll::PosixPoll::new());
         sim: Simulated::new();
         sim_one_shot: Simulated::one_shot();
     }

@@ -1,7 +1,7 @@
 //! Files: what wakes whom, and what the kernel refuses.
 
-use crate::{Count, LONG, Socket, look, poll};
-use netwheel_netpoll::{Direction, PollError, Poller};
+use crate::{Count, LONG, Socket, epoll, look, poll};
+use netwheel_netpoll::{Direction, PollError};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -13,7 +13,7 @@ const WRITE: Direction = Direction::Write;
 
 #[test]
 fn data_releases_a_reader() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (mut socket, mut peer) = Socket::pair(&poller);
     let (count, waker) = Count::new();
     let mut waiter = socket.descriptor.waiter(READ);
@@ -28,7 +28,7 @@ fn data_releases_a_reader() {
 
 #[test]
 fn room_in_a_full_buffer_releases_a_writer() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (mut socket, mut peer) = Socket::pair(&poller);
     let mut written = 0;
     while let Ok(count) = socket.stream.write(&[0; 4096]) {
@@ -46,7 +46,7 @@ fn room_in_a_full_buffer_releases_a_writer() {
 
 #[test]
 fn a_hang_up_releases_both_directions_ev_2() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, peer) = Socket::pair(&poller);
     drop(peer);
     poll(&poller, Some(LONG));
@@ -55,7 +55,7 @@ fn a_hang_up_releases_both_directions_ev_2() {
 
 #[test]
 fn a_half_close_releases_readers_alone_ev_2_cl_10() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, peer) = Socket::pair(&poller);
     socket.exhaust(WRITE);
     // Full, so that the event cannot say that it may be written to.
@@ -69,7 +69,7 @@ fn a_half_close_releases_readers_alone_ev_2_cl_10() {
 
 #[test]
 fn closing_the_end_that_reads_releases_who_writes_to_a_pipe_ev_2() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (reader, writer) = std::io::pipe().unwrap();
     let descriptor = poller.descriptor().unwrap();
     descriptor.open(writer.as_raw_fd()).unwrap();
@@ -85,7 +85,7 @@ fn closing_the_end_that_reads_releases_who_writes_to_a_pipe_ev_2() {
 /// read. Its next wait must end all the same.
 #[test]
 fn an_end_that_came_with_the_data_is_found_after_a_short_read_on_epoll() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, mut peer) = Socket::pair(&poller);
     peer.write_all(b"hello").unwrap();
     peer.shutdown(Shutdown::Write).unwrap();
@@ -102,7 +102,7 @@ fn an_end_that_came_with_the_data_is_found_after_a_short_read_on_epoll() {
 
 #[test]
 fn closed_and_invalid_numbers_are_refused() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (stream, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
     // Far above what other tests open meanwhile, so that the number stays free.
     // SAFETY: no memory is passed.
@@ -121,7 +121,7 @@ fn closed_and_invalid_numbers_are_refused() {
 
 #[test]
 fn regular_files_and_directories_cannot_be_polled_ev_8_pd_10() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     for path in [env!("CARGO_MANIFEST_DIR"), concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
         let file = File::open(path).unwrap();
         let descriptor = poller.descriptor().unwrap();
@@ -134,7 +134,7 @@ fn regular_files_and_directories_cannot_be_polled_ev_8_pd_10() {
 
 #[test]
 fn the_same_number_is_registered_once_and_a_duplicate_for_itself() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, mut peer) = Socket::pair(&poller);
     let another = poller.descriptor().unwrap();
     let error = another.open(socket.stream.as_raw_fd()).unwrap_err();
@@ -151,7 +151,7 @@ fn the_same_number_is_registered_once_and_a_duplicate_for_itself() {
 
 #[test]
 fn the_poller_cannot_be_registered_with_itself() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let own: Vec<RawFd> = (0..64).filter(|&fd| poller.is_poll_descriptor(fd)).collect();
     for fd in own {
         assert!(poller.descriptor().unwrap().open(fd).is_err(), "{fd}");
@@ -160,7 +160,7 @@ fn the_poller_cannot_be_registered_with_itself() {
 
 #[test]
 fn deregistering_before_the_close_silences_a_duplicate_on_epoll_pd_12() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     for deregisters in [true, false] {
         let (socket, mut peer) = Socket::pair(&poller);
         let _duplicate = socket.stream.try_clone().unwrap();
@@ -180,7 +180,7 @@ fn deregistering_before_the_close_silences_a_duplicate_on_epoll_pd_12() {
 
 #[test]
 fn more_events_than_a_batch_come_with_the_next_poll_np_5() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let pairs: Vec<_> = (0..300).map(|_| Socket::pair(&poller)).collect();
     for (_, peer) in &pairs {
         (&mut &*peer).write_all(b"x").unwrap();
@@ -192,7 +192,7 @@ fn more_events_than_a_batch_come_with_the_next_poll_np_5() {
 
 #[test]
 fn the_pollers_own_files_are_known_pd_14() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, peer) = Socket::pair(&poller);
     assert!(!poller.is_poll_descriptor(socket.stream.as_raw_fd()));
     assert!(!poller.is_poll_descriptor(peer.as_raw_fd()));
@@ -203,7 +203,7 @@ fn the_pollers_own_files_are_known_pd_14() {
 
 #[test]
 fn a_number_that_is_used_again_does_not_inherit_events_pd_5() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     for _ in 0..1_000 {
         let (socket, mut peer) = Socket::pair(&poller);
         assert!(!socket.is_ready(READ), "of the file before");

@@ -1,7 +1,7 @@
 //! Threads, signals and forks.
 
-use crate::{Count, LONG, Socket, look, poll};
-use netwheel_netpoll::{Direction, Directions, Poller, Ready};
+use crate::{Count, LONG, Socket, epoll, look, poll};
+use netwheel_netpoll::{Direction, Directions, Ready};
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ const READ: Direction = Direction::Read;
 
 #[test]
 fn a_poller_outlives_its_handles_while_somebody_polls() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, mut peer) = Socket::pair(&poller);
     let polling = poller.clone();
     let thread = thread::spawn(move || poll(&polling, Some(LONG)).events);
@@ -24,7 +24,7 @@ fn a_poller_outlives_its_handles_while_somebody_polls() {
 
 #[test]
 fn who_waits_on_a_poller_without_handles_is_released_by_the_close() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, _peer) = Socket::pair(&poller);
     drop(poller);
     let (count, waker) = Count::new();
@@ -43,7 +43,7 @@ fn a_storm_of_signals_neither_ends_nor_prolongs_a_deadline_np_4() {
     let handler: extern "C" fn(libc::c_int) = ignore;
     // SAFETY: the handler does nothing, which is safe at any time.
     unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, _peer) = Socket::pair(&poller);
     let (count, waker) = Count::new();
     let deadline = poller.clock().after(Duration::from_millis(100));
@@ -77,7 +77,7 @@ fn a_storm_of_signals_neither_ends_nor_prolongs_a_deadline_np_4() {
 /// program. It must not poll; what else it does, or leaves undone, does not disturb the parent.
 #[test]
 fn a_forked_child_does_not_disturb_the_parent_rx_12() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (closing, mut closing_peer) = Socket::pair(&poller);
     let (staying, mut staying_peer) = Socket::pair(&poller);
     let (gate, keeper) = std::io::pipe().unwrap();
@@ -123,7 +123,7 @@ fn a_forked_child_does_not_disturb_the_parent_rx_12() {
 
 #[test]
 fn another_program_inherits_no_file_of_the_poller_rx_12() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let own: Vec<i32> = (0..20_000).filter(|&fd| poller.is_poll_descriptor(fd)).collect();
     for fd in own {
         // SAFETY: no memory is passed.

@@ -1,6 +1,6 @@
 //! Time: never early, and nobody is forgotten.
 
-use crate::{Count, LONG, Socket, look, poll};
+use crate::{Count, LONG, Socket, epoll, look, poll};
 use netwheel_netpoll::sim::Sim;
 use netwheel_netpoll::{Backend, Epoll};
 use netwheel_netpoll::{Direction, Directions, NEVER, Poller, Ready};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const READ: Direction = Direction::Read;
 
 fn pollers() -> [Poller; 2] {
-    [Poller::new().unwrap(), Poller::with_backend(Epoll::new().unwrap().without_pwait2())]
+    [epoll(), Poller::with_backend(Epoll::new().unwrap().without_pwait2())]
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_deadline_is_never_early_dl_19() {
 
 #[test]
 fn a_deadline_costs_one_wake_up_of_the_poller_np_3() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, _peer) = Socket::pair(&poller);
     let before = poller.stats();
     let mut expired = 0;
@@ -71,7 +71,7 @@ fn a_deadline_costs_one_wake_up_of_the_poller_np_3() {
 
 #[test]
 fn a_deadline_set_by_another_thread_ends_a_wait_without_end_sc_5() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let (socket, _peer) = Socket::pair(&poller);
     let (count, waker) = Count::new();
     let mut waiter = socket.descriptor.waiter(READ);
@@ -111,7 +111,7 @@ fn the_largest_deadlines_are_waited_for_dl_4() {
 
 #[test]
 fn a_wake_up_before_the_wait_ends_it_and_a_look_leaves_it_br_1_br_5() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     for _ in 0..1_000 {
         poller.wake();
     }
@@ -127,7 +127,7 @@ fn a_wake_up_before_the_wait_ends_it_and_a_look_leaves_it_br_1_br_5() {
 
 #[test]
 fn a_full_counter_is_a_wake_up_too_br_6() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let full = u64::MAX - 1;
     // Of the poller's files the eventfd alone can be written to.
     let written = (0..20_000).filter(|&fd| poller.is_poll_descriptor(fd)).filter(|&fd| {
@@ -143,7 +143,7 @@ fn a_full_counter_is_a_wake_up_too_br_6() {
 
 #[test]
 fn wake_ups_of_other_threads_are_not_lost_br_3() {
-    let poller = Poller::new().unwrap();
+    let poller = epoll();
     let rounds = 2_000;
     let (to_waker, wake) = std::sync::mpsc::channel();
     thread::scope(|scope| {
