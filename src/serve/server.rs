@@ -3,7 +3,7 @@
 use super::connections::{Connection, Connections, Handle, Until};
 use super::listener::Listener;
 use super::pacing::{Pacing, is_final};
-use crate::{Deadline, is_closed, is_deadline};
+use crate::{Deadline, SetDeadline, is_closed, is_deadline};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -13,16 +13,18 @@ use std::time::Duration;
 ///
 /// See the [module](super) for what it does.
 #[must_use = "it accepts nobody before `threads` or one of the others is called"]
-pub struct Server<L> {
+pub struct Server<L: Listener> {
     pub(super) listener: L,
     pub(super) connections: Arc<Connections>,
     pub(super) stack_size: Option<usize>,
     limit: usize,
+    prepare: Option<Prepare<L::Stream>>,
     observer: Option<Observer>,
     pacing: Pacing,
     error: Option<io::Error>,
 }
 
+type Prepare<S> = Box<dyn Fn(&S) + Send>;
 type Observer = Box<dyn FnMut(Event<'_>) + Send>;
 
 /// What an operator wants to know of a server while it runs; see [`Server::on_event`].
@@ -63,6 +65,7 @@ impl<L: Listener> Server<L> {
             connections,
             stack_size: None,
             limit: usize::MAX,
+            prepare: None,
             observer: None,
             pacing: Pacing::default(),
             error: None,
@@ -80,6 +83,36 @@ impl<L: Listener> Server<L> {
     /// `Duration::MAX` lets them go on for as long as they take.
     pub fn drain(self, time: Duration) -> Self {
         self.connections.set_drain(time);
+        self
+    }
+
+    /// Gives each connection a deadline of so much after it was accepted, for both directions.
+    ///
+    /// It is the connection's: the handler may move it, and one that sets its own has no need of
+    /// this.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::io;
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let silent = TcpStream::connect(listener.local_addr()?)?;
+    /// listener.set_deadline(Duration::from_millis(200))?;
+    /// let server = Server::new(listener).deadline(Duration::from_millis(10));
+    /// let report = server.threads(|stream: TcpStream, _| io::read_to_string(stream));
+    /// assert_eq!((report.failed, report.cut), (1, 0));
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    pub fn deadline(mut self, time: Duration) -> Self
+    where
+        L::Stream: SetDeadline,
+    {
+        self.prepare = Some(Box::new(move |stream| {
+            // It was opened just now, so it is not closed.
+            let _ = stream.set_deadline(time.into());
+        }));
         self
     }
 
@@ -126,6 +159,9 @@ impl<L: Listener> Server<L> {
         let failures = self.pacing.succeeded();
         if failures > 0 {
             self.tell(Event::Resumed { failures });
+        }
+        if let Some(prepare) = &self.prepare {
+            prepare(stream);
         }
         self.connections.enter(L::closer_of(stream))
     }
@@ -180,7 +216,7 @@ impl<L: Listener> Server<L> {
 /// For handlers whose connections were cut: they have only to notice.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl<L: fmt::Debug> fmt::Debug for Server<L> {
+impl<L: Listener + fmt::Debug> fmt::Debug for Server<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
