@@ -127,6 +127,26 @@ fn one_after_the_other_a_silent_address_is_given_up_after_its_share() {
     });
 }
 
+/// Its share of three seconds was over after two.
+#[test]
+fn once_the_last_address_was_tried_all_may_take_what_remains() {
+    ends(|| {
+        let silent = Silent::new();
+        let (_refusing, refused) = refusing();
+        let threads = FORMS.map(|form| {
+            let addresses = vec![silent.address(), refused];
+            thread::spawn(move || {
+                let deadline = Instant::now() + ms(3000);
+                let dialer = Dialer::new().attempt_delay(ms(10));
+                let error = form.dial(&dialer, addresses, deadline).unwrap_err();
+                assert!(Instant::now() >= deadline, "early");
+                check_deadline(&error, Phase::Connecting);
+            })
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
+
 #[test]
 fn families_take_turns() {
     let refused_v6 = |n: u16| SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], n));
@@ -247,6 +267,23 @@ fn a_target_that_makes_no_sense_is_an_error_that_shows_it() {
     }
     let error = Dialer::new().dial(Vec::new(), PATIENCE).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+/// The futures borrow nothing.
+#[test]
+fn a_dial_may_outlive_its_dialer() {
+    ends(|| {
+        let (_listener, address) = live();
+        let runtime = netwheel::rt::Runtime::builder().workers(1).build().unwrap();
+        let dialing = {
+            let (dialer, target) = (Dialer::new(), address.to_string());
+            let shake = |stream: TcpStream| async move { stream.peer_addr() };
+            (dialer.dial_async(&target, None), dialer.dial_with_async(&target, None, shake))
+        };
+        let (plain, shaken) = (runtime.spawn(dialing.0), runtime.spawn(dialing.1));
+        assert!(runtime.block_on(plain).unwrap().is_ok());
+        assert_eq!(runtime.block_on(shaken).unwrap().unwrap(), address);
+    });
 }
 
 /// A thread that blocks polls for itself.
