@@ -86,8 +86,16 @@ pub fn is_deadline(error: &io::Error) -> bool {
     payload::<DeadlineExceeded>(error).is_some() || dial()
 }
 
-/// Whether `error` says that a dial was canceled: by a
-/// [`Canceller`](crate::net::dialer::Canceller), which has an example.
+/// Whether `error` says that a dial was canceled.
+///
+/// ```
+/// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+///
+/// let canceller = Canceller::new();
+/// let dialer = Dialer::new().canceller(&canceller);
+/// canceller.cancel();
+/// assert!(is_canceled(&dialer.dial("example.com:80", None).unwrap_err()));
+/// ```
 #[must_use]
 pub fn is_canceled(error: &io::Error) -> bool {
     payload::<DialError>(error).is_some_and(DialError::is_canceled)

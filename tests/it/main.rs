@@ -3,6 +3,8 @@
 mod cases;
 mod child_deadline;
 mod conformance;
+mod dial;
+mod dialer;
 mod echo;
 mod fetch;
 mod guard;

@@ -5,6 +5,7 @@ use super::event::{Event, Tried};
 use super::race::{Race, Step};
 use super::wait::Alarm;
 use crate::deadline::Deadline;
+use crate::error::is_deadline;
 use crate::net::TcpStream;
 use netwheel_netpoll::{Clock, NEVER};
 use std::io;
@@ -111,6 +112,10 @@ impl Connecting {
                     let winner = self.under_way.remove(n).attempt;
                     observe(Event::Connected(winner.address()));
                     return Some(winner.into_stream());
+                }
+                // It has not failed before the rest: the race is over.
+                Poll::Ready(Err(error)) if is_deadline(&error) && self.deadline.has_passed() => {
+                    n += 1;
                 }
                 Poll::Ready(Err(error)) => {
                     let UnderWay { attempt, begun } = self.under_way.remove(n);

@@ -24,13 +24,14 @@ use crate::deadline::Deadline;
 use crate::fd::Closer;
 use crate::net::TcpStream;
 use netwheel_netpoll::Directions;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Dropping it closes and gives up what is under way.
 #[derive(Debug)]
@@ -238,8 +239,17 @@ pub struct Dialing(pub(super) Dial);
 
 impl Dialing {
     /// Up to the handshake.
-    pub(super) fn poll_connected(&mut self, waker: &Waker) -> Poll<io::Result<TcpStream>> {
+    fn poll_connected(&mut self, waker: &Waker) -> Poll<io::Result<TcpStream>> {
         let polled = self.0.poll(waker);
+        if polled.is_pending() {
+            self.0.serve();
+        }
+        polled
+    }
+
+    /// While the handshake is under way: why it has to end.
+    fn poll_interrupted(&mut self, waker: &Waker) -> Poll<io::Error> {
+        let polled = self.0.poll_interrupted(waker);
         if polled.is_pending() {
             self.0.serve();
         }
@@ -252,7 +262,65 @@ impl Future for Dialing {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
         let dialing = self.get_mut();
-        let polled = dialing.poll_connected(cx.waker());
-        polled.map(|connected| connected.and_then(|stream| dialing.0.end(Ok(stream))))
+        let connected = ready!(dialing.poll_connected(cx.waker()));
+        Poll::Ready(connected.and_then(|stream| dialing.0.end(Ok(stream))))
+    }
+}
+
+/// The future of [`Dialer::dial_with_async`](super::Dialer::dial_with_async).
+#[must_use = "futures do nothing unless polled"]
+pub struct DialingWith<H, F> {
+    dialing: Dialing,
+    handshake: Handshake<H, F>,
+}
+
+enum Handshake<H, F> {
+    ToCome(H),
+    /// In a box, so that the whole may be moved.
+    UnderWay(Pin<Box<F>>),
+    Over,
+}
+
+impl<H, F> DialingWith<H, F> {
+    pub(super) fn new(dialing: Dialing, handshake: H) -> Self {
+        Self { dialing, handshake: Handshake::ToCome(handshake) }
+    }
+}
+
+// Nothing in it is pinned.
+impl<H, F> Unpin for DialingWith<H, F> {}
+
+impl<T, H, F> Future for DialingWith<H, F>
+where
+    H: FnOnce(TcpStream) -> F,
+    F: Future<Output = io::Result<T>>,
+{
+    type Output = io::Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Self { dialing, handshake } = self.get_mut();
+        if let Handshake::ToCome(_) = handshake {
+            let stream = ready!(dialing.poll_connected(cx.waker()))?;
+            if let Handshake::ToCome(begin) = mem::replace(handshake, Handshake::Over) {
+                *handshake = Handshake::UnderWay(Box::pin(begin(stream)));
+            }
+        }
+        let Handshake::UnderWay(shaking) = handshake else {
+            panic!("a dial was polled after it had ended");
+        };
+        // The result first: what is there counts, however late.
+        let result = match shaking.as_mut().poll(cx) {
+            Poll::Ready(shaken) => dialing.0.end(shaken),
+            Poll::Pending => Err(ready!(dialing.poll_interrupted(cx.waker()))),
+        };
+        // And with it the connection, if it was interrupted.
+        *handshake = Handshake::Over;
+        Poll::Ready(result)
+    }
+}
+
+impl<H, F> fmt::Debug for DialingWith<H, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialingWith").field("dialing", &self.dialing).finish_non_exhaustive()
     }
 }

@@ -21,7 +21,21 @@ pub enum Event<'e> {
     Connected(SocketAddr),
 }
 
-/// How an address that was tried has fared.
+/// How an address that was tried has fared; displayed in one line.
+///
+/// ```
+/// use netwheel::net::dialer::{DialError, Dialer};
+/// use std::time::Duration;
+///
+/// // A port that was just closed.
+/// let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+/// let error = Dialer::new().dial(closed, Duration::from_secs(5)).unwrap_err();
+/// for tried in &DialError::of(&error).unwrap().tried {
+///     assert!(tried.to_string().starts_with(&format!("{closed}: ")));
+///     assert!(tried.error.is_some());
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Tried {

@@ -25,11 +25,12 @@ mod unix;
 mod wait;
 
 pub use cancel::Canceller;
-pub use dial::Dialing;
+pub use dial::{Dialing, DialingWith};
 pub use error::{DialError, Phase, Reason};
 pub use event::{Event, Tried};
 pub use resolve::Resolver;
 pub use target::Target;
+pub use unix::DialingUnix;
 
 pub(super) use attempt::Attempt;
 pub(super) use connecting::{Connecting, Local};
@@ -40,13 +41,11 @@ use crate::addr;
 use crate::deadline::Deadline;
 use dial::Dial;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use unix::UnixDial;
 
@@ -197,6 +196,15 @@ impl Dialer {
     /// # Errors
     ///
     /// See [`DialError`], which every error carries.
+    ///
+    /// ```
+    /// use netwheel::{is_deadline, net::Dialer};
+    /// use std::time::Instant;
+    ///
+    /// // One deadline for many dials; this one has passed.
+    /// let deadline = Instant::now();
+    /// assert!(is_deadline(&Dialer::new().dial("example.com:80", deadline).unwrap_err()));
+    /// ```
     pub fn dial(
         &self,
         target: impl Into<Target>,
@@ -209,7 +217,7 @@ impl Dialer {
     ///
     /// `handshake` gets the connection with the deadline set on it, so whatever it does with it
     /// obeys; what it returns is handed out, and the connection inside has no deadline any more. A
-    /// cancel closes the connection under it.
+    /// cancel closes the connection under it. What it waits for elsewhere is not bounded.
     ///
     /// # Errors
     ///
@@ -300,33 +308,17 @@ impl Dialer {
     /// let stream = block_on(dialing)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn dial_with_async<T, F>(
+    pub fn dial_with_async<T, H, F>(
         &self,
         target: impl Into<Target>,
         deadline: impl Into<Deadline>,
-        handshake: impl FnOnce(TcpStream) -> F,
-    ) -> impl Future<Output = io::Result<T>>
+        handshake: H,
+    ) -> DialingWith<H, F>
     where
+        H: FnOnce(TcpStream) -> F,
         F: Future<Output = io::Result<T>>,
     {
-        let mut dialing = self.dial_async(target, deadline);
-        async move {
-            let stream = poll_fn(|cx| dialing.poll_connected(cx.waker())).await?;
-            let mut shaking = pin!(handshake(stream));
-            let shaken = poll_fn(|cx| {
-                // The result first: what is there counts, however late.
-                if let Poll::Ready(shaken) = shaking.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(shaken));
-                }
-                let interrupted = dialing.0.poll_interrupted(cx.waker());
-                if interrupted.is_pending() {
-                    dialing.0.serve();
-                }
-                interrupted.map(Err)
-            });
-            let shaken = shaken.await?;
-            dialing.0.end(shaken)
-        }
+        DialingWith::new(self.dial_async(target, deadline), handshake)
     }
 
     /// Connects to the listener at `path` until a deadline; blocks the thread.
@@ -366,19 +358,21 @@ impl Dialer {
     /// # Errors
     ///
     /// As [`dial_unix`](Self::dial_unix).
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use netwheel::{is_deadline, net::Dialer};
+    /// use std::time::Duration;
+    ///
+    /// let dialing = Dialer::new().dial_unix_async("/run/nobody", Duration::ZERO);
+    /// assert!(is_deadline(&block_on(dialing).unwrap_err()));
+    /// ```
     pub fn dial_unix_async(
         &self,
         path: impl AsRef<Path>,
         deadline: impl Into<Deadline>,
-    ) -> impl Future<Output = io::Result<UnixStream>> {
-        let mut dial = self.start_unix(path.as_ref(), deadline.into());
-        poll_fn(move |cx| {
-            let polled = dial.poll(cx.waker());
-            if polled.is_pending() {
-                dial.serve();
-            }
-            polled
-        })
+    ) -> DialingUnix {
+        DialingUnix(self.start_unix(path.as_ref(), deadline.into()))
     }
 
     fn start(&self, target: Target, deadline: Deadline) -> Dial {

@@ -83,6 +83,19 @@ impl Resolver {
     /// # Panics
     ///
     /// If the limit is zero.
+    ///
+    /// ```
+    /// use netwheel::net::dialer::{DialError, Dialer, Phase, Resolver};
+    /// use std::{thread, time::Duration};
+    ///
+    /// let stuck = Resolver::with_limit(1, |_, _| loop { thread::park() });
+    /// let dialer = Dialer::new().resolver(stuck.clone());
+    /// for phase in [Phase::Resolving, Phase::Queued] {
+    ///     let error = dialer.dial("example.com:80", Duration::from_millis(20)).unwrap_err();
+    ///     assert_eq!(DialError::of(&error).unwrap().phase, phase);
+    ///     assert_eq!(stuck.abandoned(), 1);
+    /// }
+    /// ```
     #[must_use]
     pub fn with_limit(
         limit: usize,
@@ -212,8 +225,7 @@ struct State {
 
 enum Request {
     Queued {
-        name: Box<str>,
-        port: u16,
+        question: Question,
         waker: Option<Waker>,
     },
     Resolving {
@@ -224,37 +236,49 @@ enum Request {
     Answered(Addresses),
 }
 
+struct Question {
+    name: Box<str>,
+    port: u16,
+}
+
 impl Pool {
     fn start(self: &Arc<Self>, name: &str, port: u16) -> io::Result<Ticket> {
+        let question = Question { name: name.into(), port };
         let mut state = self.state();
-        let key = state.requests.insert(Request::Queued { name: name.into(), port, waker: None });
-        state.queue.push_back(key);
-        let needs_thread = state.threads < self.limit;
-        state.threads += usize::from(needs_thread);
-        drop(state);
-        let ticket = Ticket { pool: Arc::clone(self), key };
-        if needs_thread {
-            let pool = Arc::clone(self);
-            let builder = thread::Builder::new().name("netwheel-resolve".into());
-            if let Err(error) = builder.spawn(move || pool.work()) {
-                self.state().threads -= 1;
-                return Err(error);
-            }
+        if state.threads == self.limit {
+            let key = state.requests.insert(Request::Queued { question, waker: None });
+            state.queue.push_back(key);
+            return Ok(Ticket { pool: Arc::clone(self), key });
         }
-        Ok(ticket)
+        state.threads += 1;
+        state.busy += 1;
+        let key = state.requests.insert(Request::Resolving { waker: None });
+        drop(state);
+        let pool = Arc::clone(self);
+        let builder = thread::Builder::new().name("netwheel-resolve".into());
+        if let Err(error) = builder.spawn(move || pool.work(key, question)) {
+            let mut state = self.state();
+            state.threads -= 1;
+            state.busy -= 1;
+            state.requests.remove(key);
+            return Err(error);
+        }
+        Ok(Ticket { pool: Arc::clone(self), key })
     }
 
-    /// What a thread does.
-    fn work(&self) {
-        while let Some((key, name, port)) = self.take() {
+    /// What a thread does: it answers, until nobody is in the queue.
+    fn work(&self, key: usize, question: Question) {
+        let mut next = Some((key, question));
+        while let Some((key, Question { name, port })) = next {
             // One that panics has its dial fail, and does not take a place in the pool with it.
             let answer = catch_unwind(AssertUnwindSafe(|| (self.resolve)(&name, port)));
             self.answer(key, answer.unwrap_or_else(|_| Err(io::Error::other("resolver panicked"))));
+            next = self.take();
         }
     }
 
     /// The next in the queue; if there is none the thread is to end.
-    fn take(&self) -> Option<(usize, Box<str>, u16)> {
+    fn take(&self) -> Option<(usize, Question)> {
         let mut state = self.state();
         let Some(key) = state.queue.pop_front() else {
             state.threads -= 1;
@@ -262,12 +286,11 @@ impl Pool {
         };
         state.busy += 1;
         let request = &mut state.requests[key];
-        let Request::Queued { name, port, waker } = mem::replace(request, Request::Abandoned)
-        else {
+        let Request::Queued { question, waker } = mem::replace(request, Request::Abandoned) else {
             unreachable!("a request in the queue was taken before");
         };
         *request = Request::Resolving { waker };
-        Some((key, name, port))
+        Some((key, question))
     }
 
     fn answer(&self, key: usize, answer: Addresses) {

@@ -1,4 +1,4 @@
-//! Dialing a path: [`UnixDial`].
+//! Dialing a path: [`UnixDial`], and [`DialingUnix`], its future.
 
 use super::cancel::{Canceller, Watch};
 use super::error::{DialError, Phase, Reason};
@@ -7,8 +7,11 @@ use crate::deadline::Deadline;
 use crate::net::UnixStream;
 use crate::net::unix_stream::{Connecting, PAUSE};
 use socket2::SockAddr;
+use std::future::Future;
 use std::io;
-use std::task::{Poll, Waker};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 /// Dropping it closes the socket.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl UnixDial {
     }
 
     fn step(&mut self, waker: &Waker) -> io::Result<Step> {
-        match std::mem::replace(&mut self.state, State::Ended) {
+        match mem::replace(&mut self.state, State::Ended) {
             State::New(address) => {
                 self.state = State::Connecting(address?, Connecting::new(self.deadline)?);
                 Ok(Step::Again)
@@ -80,15 +83,10 @@ impl UnixDial {
         }
     }
 
-    /// It waits: sees to it that somebody polls.
-    pub(super) fn serve(&self) {
-        self.alarm.serve();
-    }
-
     #[cold]
     fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
         self.state = State::Ended;
-        let target = std::mem::take(&mut self.path);
+        let target = mem::take(&mut self.path);
         let (phase, tried) = (Phase::Connecting, Vec::new());
         DialError { target, phase, reason, addresses: 1, tried, source }.into_io()
     }
@@ -98,4 +96,22 @@ enum Step {
     Again,
     Wait,
     Connected(UnixStream),
+}
+
+/// The future of [`Dialer::dial_unix_async`](super::Dialer::dial_unix_async).
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct DialingUnix(pub(super) UnixDial);
+
+impl Future for DialingUnix {
+    type Output = io::Result<UnixStream>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        let Self(dial) = self.get_mut();
+        let polled = dial.poll(cx.waker());
+        if polled.is_pending() {
+            dial.alarm.serve();
+        }
+        polled
+    }
 }

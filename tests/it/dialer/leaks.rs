@@ -1,0 +1,161 @@
+//! What a dial leaves behind: nothing. Each test has a process of its own, to count in.
+
+use super::{Seen, Silent, gated, live, refusing};
+use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
+use netwheel::net::Dialer;
+use netwheel::net::dialer::Canceller;
+use netwheel::{is_canceled, is_deadline};
+use std::future::Future;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Instant;
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// The names of this process's threads.
+fn threads() -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok()).collect()
+}
+
+#[track_caller]
+fn no_thread_of_ours() {
+    let ours = threads().into_iter().filter(|name| name.starts_with("netwheel")).count();
+    assert_eq!(ours, 0, "{:?}", threads());
+}
+
+#[test]
+fn e8_a_thousand_silent_addresses_leave_no_socket_behind() {
+    in_child("dialer::leaks::e8_a_thousand_silent_addresses_leave_no_socket_behind", || {
+        let silent = Silent::new();
+        let (_listener, address) = live();
+        let addresses = silent.addresses(250).repeat(4);
+        let seen = Seen::default();
+        let dialer = seen.by(Dialer::new().attempt_delay(ms(10)));
+        // The poller has its own.
+        dialer.dial(address, PATIENCE).unwrap();
+        let before = descriptors();
+        for round in 0..10 {
+            let canceller = Canceller::new();
+            let dialing = thread::spawn({
+                let dialer = dialer.clone().canceller(&canceller);
+                let addresses = addresses.clone();
+                move || match round % 2 {
+                    0 => dialer.dial(addresses, PATIENCE),
+                    _ => pollster::block_on(dialer.dial_async(addresses, PATIENCE)),
+                }
+            });
+            seen.take();
+            eventually("three are under way", || seen.count("trying") >= 3);
+            canceller.cancel();
+            assert!(is_canceled(&dialing.join().unwrap().unwrap_err()));
+            assert_eq!(descriptors(), before);
+        }
+        let error = dialer.dial(addresses, ms(50)).unwrap_err();
+        assert!(is_deadline(&error));
+        assert_eq!(descriptors(), before);
+    });
+}
+
+#[test]
+fn the_losers_of_a_race_are_closed() {
+    in_child("dialer::leaks::the_losers_of_a_race_are_closed", || {
+        let silent = Silent::new();
+        let (_refusing, refused) = refusing();
+        let (_listener, address) = live();
+        let dialer = Dialer::new().attempt_delay(ms(10));
+        dialer.dial(address, PATIENCE).unwrap();
+        let before = descriptors();
+        let mut addresses = silent.addresses(5);
+        addresses.extend([refused, address]);
+        let stream = dialer.dial(addresses, PATIENCE).unwrap();
+        assert_eq!(descriptors(), before + 1);
+        drop(stream);
+        assert_eq!(descriptors(), before);
+    });
+}
+
+#[test]
+fn a_dropped_future_closes_what_was_under_way_and_gives_the_name_up() {
+    let test = "dialer::leaks::a_dropped_future_closes_what_was_under_way_and_gives_the_name_up";
+    in_child(test, || {
+        ends(|| {
+            let silent = Silent::new();
+            let (_listener, address) = live();
+            pollster::block_on(Dialer::new().dial_async(address, PATIENCE)).unwrap();
+            let cx = &mut Context::from_waker(Waker::noop());
+            let before = descriptors();
+            let mut dialing = Box::pin(Dialer::new().dial_async(silent.address(), PATIENCE));
+            assert!(dialing.as_mut().poll(cx).is_pending());
+            assert_eq!(descriptors(), before + 1);
+            drop(dialing);
+            assert_eq!(descriptors(), before);
+
+            let (resolver, answers) = gated(1);
+            let dialer = Dialer::new().resolver(resolver.clone());
+            let mut dialing = Box::pin(dialer.dial_async("slow.example:80", PATIENCE));
+            assert!(dialing.as_mut().poll(cx).is_pending());
+            eventually("it resolves", || resolver.in_flight() == 1);
+            drop(dialing);
+            assert_eq!(resolver.abandoned(), 1);
+            answers.send(address).unwrap();
+            eventually("the thread comes back", || resolver.in_flight() == 0);
+
+            // In the handshake.
+            let dialer = Dialer::new();
+            let mut dialing = Box::pin(dialer.dial_with_async(address, PATIENCE, |stream| async {
+                let never = std::future::pending::<std::io::Result<()>>().await;
+                drop(stream);
+                never
+            }));
+            eventually("it has connected", || {
+                assert!(dialing.as_mut().poll(cx).is_pending());
+                descriptors() == before + 1
+            });
+            drop(dialing);
+            assert_eq!(descriptors(), before);
+        });
+    });
+}
+
+#[test]
+fn a_thread_that_dials_needs_no_other() {
+    in_child("dialer::leaks::a_thread_that_dials_needs_no_other", || {
+        let silent = Silent::new();
+        let (_listener, address) = live();
+        let dialer = Dialer::new().attempt_delay(ms(10));
+        dialer.dial(vec![silent.address(), address], PATIENCE).unwrap();
+        dialer.dial(silent.address(), ms(30)).unwrap_err();
+        no_thread_of_ours();
+
+        let (resolver, answers) = gated(4);
+        let named = Dialer::new().resolver(resolver.clone());
+        for _ in 0..4 {
+            named.dial("slow.example:80", ms(10)).unwrap_err();
+        }
+        let ours = threads().iter().filter(|name| name.starts_with("netwheel-resol")).count();
+        assert_eq!(ours, 4, "{:?}", threads());
+        drop(answers);
+        eventually("they come back", || threads().iter().all(|name| !name.starts_with("netwheel")));
+        assert_eq!(resolver.abandoned(), 0);
+    });
+}
+
+/// Not so much as the poller is opened.
+#[test]
+fn b4_a_dial_too_late_opens_nothing() {
+    in_child("dialer::leaks::b4_a_dial_too_late_opens_nothing", || {
+        let before = descriptors();
+        let past = Instant::now();
+        for target in ["localhost:80", "127.0.0.1:80"] {
+            assert!(is_deadline(&Dialer::new().dial(target, past).unwrap_err()));
+            let dialing = Dialer::new().dial_async(target, past);
+            assert!(is_deadline(&pollster::block_on(dialing).unwrap_err()));
+        }
+        assert!(is_deadline(&Dialer::new().dial_unix("/nowhere", past).unwrap_err()));
+        assert_eq!(descriptors(), before);
+        no_thread_of_ours();
+    });
+}

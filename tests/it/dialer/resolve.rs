@@ -1,0 +1,185 @@
+//! Names that resolve badly, and the threads that it takes.
+
+use super::{FORMS, Form, check_deadline, dial_error, gated, live};
+use crate::sockets::util::{PATIENCE, ends, eventually, ms};
+use netwheel::net::Dialer;
+use netwheel::net::dialer::{Canceller, Phase, Reason, Resolver};
+use netwheel::{is_canceled, is_deadline};
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::thread;
+use std::time::Instant;
+
+#[test]
+fn the_systems_resolver_knows_this_machine() {
+    ends(|| {
+        let (_listener, address) = live();
+        for form in FORMS {
+            let target = format!("localhost:{}", address.port());
+            let stream = form.dial(&Dialer::new(), target, PATIENCE).unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), address);
+        }
+    });
+}
+
+#[test]
+fn a_name_that_does_not_resolve() {
+    ends(|| {
+        // Labels have 63 bytes at most: the system need not ask anybody.
+        let name = format!("{}.invalid", "x".repeat(64));
+        for form in FORMS {
+            let error = form.dial(&Dialer::new(), (name.as_str(), 80), PATIENCE).unwrap_err();
+            let dial = dial_error(&error);
+            assert_eq!((dial.phase, dial.reason), (Phase::Resolving, Reason::Failed), "{error}");
+            assert!(error.to_string().contains(&name), "{error}");
+            assert!(dial.source.is_some() && !is_deadline(&error));
+        }
+    });
+}
+
+#[test]
+fn what_the_resolver_says_is_passed_on() {
+    for form in FORMS {
+        let dialer = |answer: fn() -> io::Result<Vec<_>>| {
+            Dialer::new().resolver(Resolver::new(move |_, _| answer()))
+        };
+        let refused = dialer(|| Err(io::Error::new(ErrorKind::PermissionDenied, "no names today")));
+        let error = form.dial(&refused, "name.example:80", PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("no names today"), "{error}");
+
+        let error = form.dial(&dialer(|| Ok(vec![])), "name.example:80", PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+}
+
+#[test]
+fn a_name_that_resolves_slowly_is_given_up_and_its_thread_counted_until_it_is_back() {
+    ends(|| {
+        let (_listener, address) = live();
+        for form in FORMS {
+            let (resolver, answers) = gated(8);
+            let dialer = Dialer::new().resolver(resolver.clone());
+            for n in 1..=3 {
+                let deadline = Instant::now() + ms(20);
+                let error = form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
+                assert!(Instant::now() >= deadline, "early");
+                check_deadline(&error, Phase::Resolving);
+                assert_eq!((resolver.in_flight(), resolver.abandoned()), (n, n));
+            }
+            for n in (0..3).rev() {
+                answers.send(address).unwrap();
+                eventually("a thread comes back", || resolver.abandoned() == n);
+                assert_eq!(resolver.in_flight(), n);
+            }
+            // And the resolver is as good as before.
+            answers.send(address).unwrap();
+            form.dial(&dialer, "slow.example:80", PATIENCE).unwrap();
+            assert_eq!((resolver.in_flight(), resolver.abandoned()), (0, 0));
+        }
+    });
+}
+
+#[test]
+fn with_all_threads_busy_a_dial_waits_and_its_error_says_for_what() {
+    ends(|| {
+        let (_listener, address) = live();
+        let (resolver, answers) = gated(2);
+        let dialer = Dialer::new().resolver(resolver.clone());
+        for phase in [Phase::Resolving, Phase::Resolving, Phase::Queued, Phase::Queued] {
+            let error = dialer.dial("stuck.example:80", ms(20)).unwrap_err();
+            check_deadline(&error, phase);
+            assert_eq!(resolver.queued(), 0, "who gives up leaves the queue");
+        }
+        assert_eq!((resolver.in_flight(), resolver.abandoned()), (2, 2), "the bound holds");
+
+        // A thread that comes back takes those who wait, in turn.
+        let dialing = [0, 1].map(|n| {
+            let dialing = thread::spawn({
+                let dialer = dialer.clone();
+                move || dialer.dial("stuck.example:80", PATIENCE)
+            });
+            eventually("it waits for a thread", || resolver.queued() == n + 1);
+            dialing
+        });
+        for _ in 0..4 {
+            answers.send(address).unwrap();
+        }
+        for dialing in dialing {
+            assert_eq!(dialing.join().unwrap().unwrap().peer_addr().unwrap(), address);
+        }
+        eventually("all are back", || resolver.in_flight() == 0);
+        assert_eq!((resolver.abandoned(), resolver.queued()), (0, 0));
+    });
+}
+
+#[test]
+fn a_resolver_that_panics_fails_its_dial_and_keeps_its_place() {
+    ends(|| {
+        let resolver = Resolver::with_limit(1, |_, _| panic!("on purpose"));
+        let dialer = Dialer::new().resolver(resolver.clone());
+        for form in [Form::Blocking, Form::Async, Form::Blocking] {
+            let error = form.dial(&dialer, "name.example:80", PATIENCE).unwrap_err();
+            assert!(error.to_string().contains("panicked"), "{error}");
+            assert_eq!((resolver.in_flight(), resolver.abandoned()), (0, 0));
+        }
+    });
+}
+
+#[test]
+fn an_async_resolver_takes_no_thread_and_is_dropped_when_given_up() {
+    struct Dropped(std::sync::mpsc::Sender<()>);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
+    }
+    ends(|| {
+        let (_listener, address) = live();
+        for form in FORMS {
+            let (sender, dropped) = std::sync::mpsc::channel();
+            let stuck = Resolver::from_async(move |name, port| {
+                assert_eq!((name.as_str(), port), ("slow.example", 80));
+                let dropped = Dropped(sender.clone());
+                async move {
+                    let _dropped = dropped;
+                    pending().await
+                }
+            });
+            let dialer = Dialer::new().resolver(stuck.clone());
+            let deadline = Instant::now() + ms(20);
+            let error = form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
+            assert!(Instant::now() >= deadline, "early");
+            check_deadline(&error, Phase::Resolving);
+            dropped.try_recv().expect("it is dropped before the dial ends");
+            assert_eq!((stuck.in_flight(), stuck.abandoned()), (0, 0));
+
+            let slow = Resolver::from_async(move |_, _| async move {
+                netwheel::time::sleep(ms(5)).await;
+                Ok(vec![address])
+            });
+            let dialer = Dialer::new().resolver(slow);
+            form.dial(&dialer, "slow.example:80", PATIENCE).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_dial_that_resolves_is_canceled() {
+    ends(|| {
+        for form in FORMS {
+            let canceller = Canceller::new();
+            let (resolver, answers) = gated(1);
+            let dialer = Dialer::new().resolver(resolver.clone()).canceller(&canceller);
+            let dialing = thread::spawn(move || form.dial(&dialer, "slow.example:80", None));
+            eventually("it resolves", || resolver.in_flight() == 1);
+            canceller.cancel();
+            let error = dialing.join().unwrap().unwrap_err();
+            assert!(is_canceled(&error), "{error}");
+            assert_eq!(dial_error(&error).phase, Phase::Resolving);
+            assert_eq!(resolver.abandoned(), 1);
+            drop(answers);
+            eventually("the thread comes back", || resolver.abandoned() == 0);
+        }
+    });
+}
