@@ -42,7 +42,7 @@ struct Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let stop = Stop::new(args.run_for)?;
-    let Localhost { client, server } = Localhost::new()?;
+    let Localhost { client, server, .. } = Localhost::new()?;
     let runtime = Runtime::new()?;
     runtime.block_on(async {
         let listener = Arc::new(TcpListener::bind(args.listen)?);

@@ -41,7 +41,7 @@ struct Args {
 fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
     let stop = Stop::new(args.run_for)?;
-    let Localhost { client, server } = Localhost::new()?;
+    let Localhost { client, server, .. } = Localhost::new()?;
     let listener = Arc::new(TcpListener::bind(args.listen)?);
     let address = listener.local_addr()?;
     println!("listening {address}");

@@ -1,7 +1,7 @@
 //! [`Localhost`].
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::error::Error;
 use std::sync::Arc;
@@ -10,6 +10,8 @@ use std::sync::Arc;
 /// trusts it: to try TLS on one machine. A real client has the roots of its system.
 #[derive(Clone, Debug)]
 pub struct Localhost {
+    /// What there is to trust.
+    pub certificate: CertificateDer<'static>,
     /// Trusts this certificate and no other.
     pub client: Arc<ClientConfig>,
     /// Has its key.
@@ -31,7 +33,7 @@ impl Localhost {
         let server = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)?;
-        Ok(Self { client: client.into(), server: server.into() })
+        Ok(Self { certificate: cert.into(), client: client.into(), server: server.into() })
     }
 
     /// The name that the certificate is for.

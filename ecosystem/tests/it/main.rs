@@ -1,6 +1,7 @@
 //! The examples as processes: one binary, one module for each.
 
 mod echo;
+mod https;
 mod postgres;
 mod redis;
 mod support;

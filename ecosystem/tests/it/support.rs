@@ -21,10 +21,7 @@ impl Program {
     /// Starts an example, with so much to read.
     #[track_caller]
     pub(crate) fn start(name: &str, args: &[&str], stdin: &str) -> Self {
-        // Examples of the same build lie beside the directory of the tests.
-        let test = std::env::current_exe().expect("a test has a path");
-        let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
-        let mut command = Command::new(profile.join("examples").join(name));
+        let mut command = example(name);
         command.args(args).stdin(Stdio::piped());
         let mut program = Self::spawn(command);
         let mut input = program.child.stdin.take().expect("piped");
@@ -32,17 +29,31 @@ impl Program {
         program
     }
 
+    /// Starts an example whose complaints are lines like those that it prints.
+    #[track_caller]
+    pub(crate) fn start_with_stderr(name: &str, args: &[&str]) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a descriptor is free");
+        let mut command = example(name);
+        command.args(args).stderr(writer.try_clone().expect("a descriptor is free")).stdout(writer);
+        Self::reading(command, reader)
+    }
+
     /// Starts any program, whose stdout is ours.
     #[track_caller]
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{command:?}: {error}; examples are built beforehand"));
-        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (reader, writer) = std::io::pipe().expect("a descriptor is free");
+        command.stdout(writer);
+        Self::reading(command, reader)
+    }
+
+    #[track_caller]
+    fn reading(mut command: Command, output: impl Read + Send + 'static) -> Self {
+        let child = command.spawn();
+        let child = child.unwrap_or_else(|error| panic!("{command:?}: {error}; is it built?"));
+        let output = BufReader::new(output);
         let (sender, lines) = channel();
         thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
+            for line in output.lines().map_while(Result::ok) {
                 // Nobody has to read on.
                 let _ = sender.send(line);
             }
@@ -110,6 +121,13 @@ impl Program {
         let (status, lines) = self.end();
         assert!(status.success(), "{status}: {lines:?}");
     }
+}
+
+/// Examples of the same build lie beside the directory of the tests.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().expect("a test has a path");
+    let profile = test.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    Command::new(profile.join("examples").join(name))
 }
 
 impl Drop for Program {
