@@ -65,7 +65,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Whatever the kernel says: `EPERM` for what cannot be polled (a regular file), `EEXIST` for
-    /// what is registered already, `EBADF`, `ENOSPC`, `ENOMEM`. Nothing is registered then.
+    /// what is registered already (kqueue cannot tell, and goes by the last token), `EBADF`,
+    /// `ENOSPC`, `ENOMEM`. Nothing is registered then.
     fn open(&self, fd: RawSource, token: Token) -> io::Result<()>;
 
     /// Deregisters `fd`; called before it is closed (PD-12).

@@ -80,10 +80,7 @@ pub use poller::{PollSlot, Poller, Turn};
 pub use ready::Ready;
 pub use source::RawSource;
 pub use stats::Stats;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use sys::Epoll;
-#[cfg(unix)]
-pub use sys::PosixPoll;
+pub use sys::*;
 pub use token::Token;
 
 /// The README's example runs.

@@ -9,6 +9,7 @@
 //! [`Kernel`](harness::Kernel): whatever it hands over, it hands over under a lock of its own.
 
 mod harness;
+mod loom_arm;
 mod loom_break;
 mod loom_deadline;
 mod loom_reuse;

@@ -292,6 +292,13 @@ impl Sim {
         self.state().kernel.token(fd)
     }
 
+    /// What a report of `fd` may name, if it is registered: both directions, or what is
+    /// [armed](Self::one_shot).
+    #[must_use]
+    pub fn armed(&self, fd: RawSource) -> Option<Directions> {
+        self.state().kernel.armed(fd)
+    }
+
     /// From now on faults happen at these frequencies.
     pub fn set_faults(&self, faults: Faults) {
         self.change(|state| state.faults = faults);

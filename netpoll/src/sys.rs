@@ -1,69 +1,89 @@
 //! The kernel: clocks, and one file per polling facility. The only unsafe code of the crate.
 #![allow(unsafe_code, reason = "system calls")]
 
-#[cfg(unix)]
-mod armed;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod epoll;
-#[cfg(unix)]
-mod poll;
+cfg_select! {
+    unix => {
+        mod armed;
+        mod poll;
+        mod unix;
+        pub use poll::PosixPoll;
+        pub(crate) use unix::{coarse_nanos, monotonic_nanos};
+    }
+    _ => {}
+}
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub use epoll::Epoll;
-#[cfg(unix)]
-pub use poll::PosixPoll;
+cfg_select! {
+    any(target_os = "linux", target_os = "android") => {
+        mod epoll;
+        pub use epoll::Epoll;
+    }
+    _ => {}
+}
+
+cfg_select! {
+    any(
+        netwheel_backend = "kqueue",
+        all(
+            any(
+                target_vendor = "apple",
+                target_os = "freebsd",
+                target_os = "netbsd",
+                target_os = "openbsd",
+                target_os = "dragonfly",
+            ),
+            target_pointer_width = "64",
+        ),
+    ) => {
+        mod kqueue;
+        pub use kqueue::Kqueue;
+    }
+    test => {
+        // The part of it that needs no kernel.
+        #[path = "sys/kqueue/said.rs"]
+        mod said;
+    }
+    _ => {}
+}
+
+cfg_select! {
+    all(any(target_os = "illumos", target_os = "solaris"), target_pointer_width = "64") => {
+        mod ports;
+        pub use ports::EventPorts;
+    }
+    _ => {}
+}
 
 cfg_select! {
     netwheel_backend = "poll" => {
-        /// The backend of this system.
+        /// What a poller is made on.
         pub(crate) type System = PosixPoll;
+    }
+    any(
+        netwheel_backend = "kqueue",
+        all(
+            any(
+                target_vendor = "apple",
+                target_os = "freebsd",
+                target_os = "netbsd",
+                target_os = "openbsd",
+                target_os = "dragonfly",
+            ),
+            target_pointer_width = "64",
+        ),
+    ) => {
+        /// What a poller is made on.
+        pub(crate) type System = Kqueue;
     }
     any(target_os = "linux", target_os = "android") => {
-        /// The backend of this system.
+        /// What a poller is made on.
         pub(crate) type System = Epoll;
     }
+    all(any(target_os = "illumos", target_os = "solaris"), target_pointer_width = "64") => {
+        /// What a poller is made on.
+        pub(crate) type System = EventPorts;
+    }
     unix => {
-        /// The backend of this system.
+        /// What a poller is made on.
         pub(crate) type System = PosixPoll;
     }
-}
-
-/// `CLOCK_MONOTONIC` in nanoseconds.
-#[inline]
-pub(crate) fn monotonic_nanos() -> u64 {
-    clock_nanos(libc::CLOCK_MONOTONIC)
-}
-
-/// The kernel's coarse monotonic clock: as of the last scheduler tick, for a fifth of the price.
-#[inline]
-pub(crate) fn coarse_nanos() -> u64 {
-    clock_nanos(libc::CLOCK_MONOTONIC_COARSE)
-}
-
-#[expect(clippy::cast_sign_loss, reason = "the kernel's monotonic clocks start at zero")]
-fn clock_nanos(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a timespec that the call may write to.
-    let status = unsafe { libc::clock_gettime(clock, &raw mut time) };
-    assert_eq!(status, 0, "the kernel has no clock {clock}");
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-/// The result of a system call that returns -1 for failure.
-fn check(result: libc::c_long) -> std::io::Result<libc::c_long> {
-    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
-}
-
-/// Whether `fd` is open, and of a kind that a poller has any use for (EV-8).
-#[cfg(unix)]
-fn check_pollable(fd: std::os::fd::RawFd) -> std::io::Result<()> {
-    let mut stat = core::mem::MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: the call may write to `stat`.
-    check(unsafe { libc::fstat(fd, stat.as_mut_ptr()) }.into())?;
-    // SAFETY: the call has succeeded, so it has filled it in.
-    let stat = unsafe { stat.assume_init() };
-    if matches!(stat.st_mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR) {
-        return Err(std::io::Error::from_raw_os_error(libc::EPERM));
-    }
-    Ok(())
 }

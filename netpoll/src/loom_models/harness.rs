@@ -156,6 +156,8 @@ struct State {
     hand: ManualClock,
     /// When the model ends: a sleep beyond it lasts until something wakes it.
     horizon: u64,
+    /// Whether a direction is reported only while it is armed.
+    is_one_shot: bool,
     pending: Mutex<Pending>,
     changed: Condvar,
 }
@@ -163,17 +165,44 @@ struct State {
 #[derive(Debug, Default)]
 struct Pending {
     events: Vec<Event>,
+    /// Of a kernel with one-shot reports: the one file, whose reports say what holds.
+    file: Option<Token>,
+    armed: Directions,
+    readable: usize,
     woken: bool,
     off: bool,
 }
 
 impl Kernel {
     pub(super) fn new(horizon: u64) -> (Self, Poller) {
+        Self::of_kind(horizon, false)
+    }
+
+    /// With one file, of which it reports that it can be read, once whenever it is armed.
+    pub(super) fn one_shot() -> (Self, Poller) {
+        Self::of_kind(0, true)
+    }
+
+    fn of_kind(horizon: u64, is_one_shot: bool) -> (Self, Poller) {
         let (clock, hand) = Clock::manual();
         let (pending, changed) = (Mutex::new(Pending::default()), Condvar::new());
-        let kernel = Self(Arc::new(State { clock, hand, horizon, pending, changed }));
+        let state = State { clock, hand, horizon, is_one_shot, pending, changed };
+        let kernel = Self(Arc::new(state));
         let poller = Poller::with_backend(kernel.clone());
         (kernel, poller)
+    }
+
+    /// A byte arrives.
+    pub(super) fn deliver(&self) {
+        self.change(|pending| pending.readable += 1);
+    }
+
+    /// Reads a byte, if there is one.
+    pub(super) fn read(&self) -> bool {
+        let mut pending = lock(&self.0.pending);
+        let some = pending.readable > 0;
+        pending.readable -= usize::from(some);
+        some
     }
 
     pub(super) fn set_clock(&self, now: u64) {
@@ -204,12 +233,21 @@ impl Backend for Kernel {
         self.0.clock.clone()
     }
 
-    fn open(&self, _: RawSource, _: Token) -> io::Result<()> {
+    fn open(&self, _: RawSource, token: Token) -> io::Result<()> {
+        self.change(|pending| pending.file = Some(token));
         Ok(())
     }
 
     fn close(&self, _: RawSource) -> io::Result<()> {
         Ok(())
+    }
+
+    fn is_one_shot(&self) -> bool {
+        self.0.is_one_shot
+    }
+
+    fn arm(&self, _: Token, direction: Direction) {
+        self.change(|pending| pending.armed = pending.armed | direction.into());
     }
 
     fn poll(&self, delay: Option<Duration>, events: &mut Events) -> io::Result<()> {
@@ -221,6 +259,11 @@ impl Backend for Kernel {
             }
             for event in pending.events.drain(..) {
                 events.push(event);
+            }
+            if pending.readable > 0 && pending.armed.contains(Direction::Read) {
+                pending.armed = pending.armed.without(Directions::READ);
+                let file = pending.file.expect("what is armed is a file");
+                events.push(event(file, Directions::READ));
             }
             if pending.woken {
                 pending.woken = delay == Some(Duration::ZERO);

@@ -216,8 +216,17 @@ impl Kernel {
 
     /// What `fd` is registered with.
     pub(super) fn token(&self, fd: RawSource) -> Option<Token> {
+        self.registration(fd).map(|registration| registration.token)
+    }
+
+    /// What `fd` reports.
+    pub(super) fn armed(&self, fd: RawSource) -> Option<Directions> {
+        self.registration(fd).map(|registration| registration.armed)
+    }
+
+    fn registration(&self, fd: RawSource) -> Option<&Registration> {
         let file = self.files[*self.numbers.get(&fd)?].as_ref()?;
-        file.registrations.iter().find(|registration| registration.fd == fd).map(|r| r.token)
+        file.registrations.iter().find(|registration| registration.fd == fd)
     }
 
     pub(super) fn registrations(&self) -> usize {

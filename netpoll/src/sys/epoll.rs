@@ -1,11 +1,11 @@
 //! Linux: epoll, edge-triggered, with an eventfd to break a wait.
 
-use super::check;
+use super::unix::{check, own};
 use crate::backend::{Backend, Event, Events};
 use crate::{Clock, Direction, Directions, Token};
 use core::mem::MaybeUninit;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -225,12 +225,6 @@ fn translate(token: Token, mask: i32) -> Event {
         sticky: pick(READ_STICKY, WRITE_STICKY),
         error_only: mask == libc::EPOLLERR,
     }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the kernel returned a file descriptor")]
-fn own(fd: libc::c_long) -> OwnedFd {
-    // SAFETY: the system call that was just checked returned this file, and nobody else has it.
-    unsafe { OwnedFd::from_raw_fd(fd as RawFd) }
 }
 
 #[cfg(test)]

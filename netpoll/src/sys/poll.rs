@@ -28,7 +28,7 @@
 //! call at all, and a look cannot eat it: it is a flag (BR-5).
 
 use super::armed::Armed;
-use super::{check, check_pollable};
+use super::unix::{check, check_pollable};
 use crate::backend::{Backend, Event, Events};
 use crate::{Clock, Direction, Directions, Token};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};

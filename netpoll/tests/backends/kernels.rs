@@ -22,6 +22,11 @@ pub(crate) trait Kernel: Sync {
     /// A file that cannot be polled, if there are any; it stays open.
     fn unpollable(&self) -> Option<RawFd>;
 
+    /// Whether a file that is registered already is registered anew, with the last token.
+    fn registers_anew(&self) -> bool {
+        false
+    }
+
     /// Runs `wait`, and interrupts the waits of this thread meanwhile.
     fn interrupt<T>(&self, wait: impl FnOnce() -> T) -> T;
 
@@ -53,6 +58,7 @@ pub(crate) trait End: Send + Sync {
 pub(crate) struct Real {
     backend: Box<dyn Backend>,
     listener: TcpListener,
+    registers_anew: bool,
     #[cfg(unix)]
     regular: std::fs::File,
 }
@@ -62,9 +68,17 @@ impl Real {
         Self {
             backend: Box::new(backend.unwrap()),
             listener: TcpListener::bind(("127.0.0.1", 0)).unwrap(),
+            registers_anew: false,
             #[cfg(unix)]
             regular: std::fs::File::open(std::env::current_exe().unwrap()).unwrap(),
         }
+    }
+}
+
+impl Real {
+    #[allow(dead_code, reason = "kqueue's way")]
+    pub(crate) fn registers_anew(self) -> Self {
+        Self { registers_anew: true, ..self }
     }
 }
 
@@ -84,6 +98,10 @@ impl Kernel for Real {
             end.set_nodelay(true).unwrap();
         }
         (near, far)
+    }
+
+    fn registers_anew(&self) -> bool {
+        self.registers_anew
     }
 
     #[cfg(unix)]

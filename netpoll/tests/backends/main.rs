@@ -98,6 +98,17 @@ mod stamped {
         epoll_ms: Real::on(netwheel_netpoll::Epoll::new().map(|epoll| epoll.without_pwait2()));
         #[cfg(unix)]
         poll: Real::on(netwheel_netpoll::PosixPoll::new());
+        #[cfg(any(
+            netwheel_backend = "kqueue",
+            target_vendor = "apple",
+            target_os = "freebsd",
+            target_os = "netbsd",
+            target_os = "openbsd",
+            target_os = "dragonfly",
+        ))]
+        kqueue: Real::on(netwheel_netpoll::Kqueue::new()).registers_anew();
+        #[cfg(any(target_os = "illumos", target_os = "solaris"))]
+        ports: Real::on(netwheel_netpoll::EventPorts::new());
         sim: Simulated::new();
         sim_one_shot: Simulated::one_shot();
     }

@@ -76,7 +76,7 @@ fn the_poller_does_what_the_model_does() {
     }
     QuickCheck::new()
         .rng(Gen::new(150))
-        .tests(if cfg!(debug_assertions) { 2_000 } else { 20_000 })
+        .tests(if cfg!(debug_assertions) { 1_000 } else { 20_000 })
         .quickcheck(agrees as fn(History) -> bool);
 }
 

@@ -7,8 +7,8 @@ pub(crate) use op::{Half, Op};
 
 use model::{Model, Seen, WakerId};
 use netwheel_netpoll::sim::Sim;
-use netwheel_netpoll::{Descriptor, Direction, Directions, Event, NEVER, PollError, Poller};
-use netwheel_netpoll::{Readiness, Ready, Token};
+use netwheel_netpoll::{Backend, Descriptor, Direction, Directions, Event, NEVER, PollError};
+use netwheel_netpoll::{Poller, Readiness, Ready, Token};
 use op::{Delay, What, When};
 use std::future::{Future, poll_fn};
 use std::os::fd::RawFd;
@@ -27,9 +27,15 @@ pub(crate) fn run_bytes(bytes: &[u8]) {
     run(&Op::read(bytes));
 }
 
-/// Runs `ops`, and panics at the first difference.
+/// Runs `ops` on a kernel with edges and on one with one-shot reports, and panics at the first
+/// difference.
 pub(crate) fn run(ops: &[Op]) {
-    let world = World::new();
+    run_on(Sim::new(0), ops);
+    run_on(Sim::new(0).one_shot(), ops);
+}
+
+fn run_on(sim: Sim, ops: &[Op]) {
+    let world = World::new(sim);
     let mut steps = ops.iter().copied();
     while let Some(op) = steps.next() {
         if let Op::Poll { delay, batch, meanwhile } = op {
@@ -88,12 +94,11 @@ impl Wake for Note {
 
 impl World {
     /// Two descriptors with files to begin with, of which nothing can be read.
-    fn new() -> Arc<Mutex<Self>> {
-        let sim = Sim::new(0);
+    fn new(sim: Sim) -> Arc<Mutex<Self>> {
         let mut world = Self {
             poller: Poller::with_backend(sim.clone()),
+            model: Model::new(sim.is_one_shot()),
             sim,
-            model: Model::default(),
             descriptors: Vec::new(),
             waiters: Vec::new(),
             tokens: Vec::new(),
@@ -390,6 +395,11 @@ impl World {
         assert_eq!(woke.next(), None, "woken for nothing");
         assert_eq!(self.sim.now(), self.model.now);
         assert_eq!(self.model.counts, self.poller.stats());
+        for held in &self.descriptors {
+            if let Some(fd) = held.fd {
+                assert_eq!(self.sim.armed(fd), Some(self.model.armed(held.slot)));
+            }
+        }
         self.model.check();
     }
 

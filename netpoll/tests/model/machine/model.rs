@@ -24,6 +24,8 @@ const NAMELESS: u32 = 0;
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) now: u64,
+    /// Whether the kernel reports a direction only while it is armed.
+    one_shot: bool,
     slots: Vec<Slot>,
     free: Vec<usize>,
     waiters: BTreeMap<u32, Waiter>,
@@ -65,6 +67,10 @@ struct Slot {
     event_err: bool,
     /// Whether the kernel has a file of it.
     registered: bool,
+    /// What the kernel will report of it, if the kernel is one-shot.
+    armed: Directions,
+    /// Whether the kernel is about to look at it.
+    queued: bool,
     /// When its entry in the wheel is due.
     filed: Option<u64>,
     read: Half,
@@ -112,8 +118,8 @@ pub(crate) struct Seen {
 #[derive(Clone, Copy, Debug)]
 enum Pending {
     Verbatim(Event, usize, u32),
-    /// A file was registered: it can be written to, if it is still registered then.
-    Opened(usize, u32),
+    /// A file was registered, or armed: it can be written to, if it is still registered then.
+    Look(usize, u32),
 }
 
 impl Half {
@@ -130,6 +136,10 @@ impl Half {
 }
 
 impl Model {
+    pub(crate) fn new(one_shot: bool) -> Self {
+        Self { one_shot, ..Self::default() }
+    }
+
     fn half(&mut self, slot: usize, direction: Direction) -> &mut Half {
         match direction {
             Direction::Read => &mut self.slots[slot].read,
@@ -151,6 +161,8 @@ impl Model {
                     closing: false,
                     event_err: false,
                     registered: false,
+                    armed: Directions::NONE,
+                    queued: false,
                     filed: None,
                     read: Half::new(),
                     write: Half::new(),
@@ -176,10 +188,28 @@ impl Model {
         if std::mem::take(&mut self.open_fails) {
             return None;
         }
-        let Slot { fd_seq, open, registered, .. } = &mut self.slots[slot];
-        (*open, *registered) = (true, true);
-        self.pending.push_back(Pending::Opened(slot, *fd_seq));
+        let one_shot = self.one_shot;
+        let Slot { fd_seq, open, registered, armed, queued, .. } = &mut self.slots[slot];
+        (*open, *registered, *queued) = (true, true, true);
+        *armed = if one_shot { Directions::NONE } else { Directions::BOTH };
+        self.pending.push_back(Pending::Look(slot, *fd_seq));
         Some(*fd_seq)
+    }
+
+    /// The kernel is asked for one report of a direction.
+    fn arm(&mut self, slot: usize, direction: Direction) {
+        let Slot { fd_seq, registered, armed, queued, .. } = &mut self.slots[slot];
+        if self.one_shot && *registered {
+            *armed = *armed | direction.into();
+            if !std::mem::replace(queued, true) {
+                self.pending.push_back(Pending::Look(slot, *fd_seq));
+            }
+        }
+    }
+
+    /// What the kernel will report of the file of a slot.
+    pub(crate) fn armed(&self, slot: usize) -> Directions {
+        self.slots[slot].armed
     }
 
     pub(crate) fn open_without_file(&mut self, slot: usize) {
@@ -234,11 +264,14 @@ impl Model {
         Seen { ready: half.ready, short_means_exhausted: !half.sticky, ticks: half.ticks }
     }
 
-    /// Readiness is taken back, unless an event came since.
+    /// Readiness is taken back, unless an event came since; the next report is for those who wait.
     pub(crate) fn clear(&mut self, slot: usize, direction: Direction, seen: Seen) {
         let half = self.half(slot, direction);
         if half.ticks == seen.ticks {
             (half.ready, half.sticky) = (false, false);
+        }
+        if !half.queue.is_empty() {
+            self.arm(slot, direction);
         }
     }
 
@@ -301,6 +334,7 @@ impl Model {
         if answer.is_pending() {
             let deadline = half.deadline;
             self.file(slot, deadline);
+            self.arm(slot, direction);
         } else if id != NAMELESS {
             half.turns.insert(id);
         }
@@ -458,10 +492,17 @@ impl Model {
             match self.pending.pop_front() {
                 None => break,
                 Some(Pending::Verbatim(event, slot, fd_seq)) => events.push((event, slot, fd_seq)),
-                Some(Pending::Opened(slot, fd_seq)) => {
-                    let now = &self.slots[slot];
+                Some(Pending::Look(slot, fd_seq)) => {
+                    let now = &mut self.slots[slot];
                     if now.registered && now.fd_seq == fd_seq {
-                        let (ready, sticky) = (Directions::WRITE, Directions::NONE);
+                        now.queued = false;
+                        let (ready, sticky) = (now.armed & Directions::WRITE, Directions::NONE);
+                        if ready.is_empty() {
+                            continue;
+                        }
+                        if self.one_shot {
+                            now.armed = now.armed.without(ready);
+                        }
                         let token = netwheel_netpoll::Token::WAKE;
                         events.push((
                             Event { token, ready, sticky, error_only: false },
@@ -571,6 +612,14 @@ impl Model {
                     "nobody will look at a deadline"
                 );
                 assert!(!(waits && slot.closing), "somebody waits for a closed descriptor");
+            }
+            for (half, armed) in [(&slot.read, Directions::READ), (&slot.write, Directions::WRITE)]
+            {
+                let waits = !half.queue.is_empty() && !half.ready && slot.registered;
+                assert!(
+                    !waits || slot.armed & armed == armed,
+                    "the kernel was not asked for what somebody waits for"
+                );
             }
         }
     }
