@@ -33,6 +33,8 @@
 //!
 //! The module [`rules`] says for each rule of Go's where it is kept, and by which test.
 //!
+//! [`backends`] says which facility of which kernel is behind it, and what it can do.
+//!
 //! # After a fork
 //!
 //! A child shares the kernel's poller with its parent until it executes another program. It must
@@ -44,6 +46,8 @@
 #![deny(unsafe_code)]
 
 mod backend;
+#[doc = include_str!("../BACKENDS.md")]
+pub mod backends {}
 mod cache;
 mod clock;
 mod desc;

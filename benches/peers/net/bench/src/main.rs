@@ -45,6 +45,7 @@ fn servers() -> Vec<Server> {
         ("netwheel-2", "srv-netwheel --workers 2", true, true),
         ("netwheel-local", "srv-netwheel --mode local", true, true),
         ("netwheel-threads", "srv-netwheel --mode threads", true, true),
+        ("netwheel-poll", "srv-netwheel-poll --workers 1", true, true),
         ("raw-epoll-et", "srv-raw --variant et", false, true),
         ("mio", "srv-mio", false, true),
         ("threads", "srv-threads", true, true),
