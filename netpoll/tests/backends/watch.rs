@@ -81,7 +81,8 @@ impl<'k, K: Kernel> Watched<'k, K> {
         }
     }
 
-    /// Waits for a report of `direction`; events of other files and wake-ups are let go.
+    /// Waits for a report of `direction`, and returns all that one poll says of the file: some
+    /// kernels say it in two events. Those of other files and wake-ups are let go.
     ///
     /// # Panics
     ///
@@ -90,9 +91,15 @@ impl<'k, K: Kernel> Watched<'k, K> {
         let end = self.kernel.backend().clock().after(LONG);
         loop {
             let events = poll(self.kernel, Some(LONG));
-            let mine = |event: &&Event| event.token == self.token;
-            if let Some(event) = events.iter().filter(mine).find(|e| e.ready.contains(direction)) {
-                return *event;
+            let mine = events.into_iter().filter(|event| event.token == self.token);
+            let all = mine.reduce(|all, event| Event {
+                ready: all.ready | event.ready,
+                sticky: all.sticky | event.sticky,
+                error_only: all.error_only || event.error_only,
+                ..all
+            });
+            if let Some(event) = all.filter(|event| event.ready.contains(direction)) {
+                return event;
             }
             assert!(self.kernel.backend().clock().now() < end, "{direction} is never reported");
         }

@@ -22,9 +22,9 @@ cfg_select! {
     }
 }
 
-pub(super) use os::{
-    EV_ADD, EV_CLEAR, EV_DELETE, EV_ENABLE, EVFILT_READ, EVFILT_USER, EVFILT_WRITE, NOTE_TRIGGER,
-};
+pub(super) use os::{EV_ADD, EV_CLEAR, EV_DELETE, EVFILT_READ, EVFILT_WRITE};
+#[cfg(not(any(target_os = "netbsd", target_os = "openbsd")))]
+pub(super) use os::{EV_ENABLE, EVFILT_USER, NOTE_TRIGGER};
 
 /// A record: a change that is asked for, or an event.
 pub(super) type Record = os::kevent;
