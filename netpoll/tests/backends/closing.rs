@@ -3,6 +3,7 @@
 use crate::kernels::{End, Kernel};
 use crate::watch::{LONG, READ, WRITE, Watched, is_wake_up, look, poll, token};
 use netwheel_netpoll::{Direction, Event, Token};
+use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -106,6 +107,26 @@ pub(crate) fn a_file_is_let_go_before_close_returns<K: Kernel>(kernel: &K) {
     while_polling(kernel, |_| {
         drop(watched.close());
         assert!(far.awaits_end());
+    });
+}
+
+/// A poller that still held the listener would keep its address.
+pub(crate) fn an_address_is_free_after_a_close<K: Kernel>(kernel: &K) {
+    while_polling(kernel, |_| {
+        for _ in 0..50 {
+            let Some((listener, fd)) = kernel.listener() else { return };
+            let (backend, token) = (kernel.backend(), token());
+            backend.open(fd, token).unwrap();
+            if backend.is_one_shot() {
+                backend.arm(token, READ);
+            }
+            // The poller sleeps on it by then, most of the time.
+            thread::sleep(Duration::from_millis(1));
+            let address = listener.local_addr().unwrap();
+            backend.close(fd).unwrap();
+            drop(listener);
+            TcpListener::bind(address).unwrap();
+        }
     });
 }
 

@@ -30,6 +30,11 @@ pub(crate) trait Kernel: Sync {
     /// Runs `wait`, and interrupts the waits of this thread meanwhile.
     fn interrupt<T>(&self, wait: impl FnOnce() -> T) -> T;
 
+    /// A listener and its number, if the kernel has addresses that can be in use.
+    fn listener(&self) -> Option<(TcpListener, RawFd)> {
+        None
+    }
+
     /// Other threads will act while one polls.
     fn use_threads(&self) {}
 }
@@ -84,6 +89,13 @@ impl Real {
 
 impl Kernel for Real {
     type End = TcpStream;
+
+    fn listener(&self) -> Option<(TcpListener, RawFd)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let fd = listener.as_raw_fd();
+        Some((listener, fd))
+    }
 
     fn backend(&self) -> &dyn Backend {
         &*self.backend

@@ -68,6 +68,7 @@ macro_rules! stamp {
                         events_fetched_before_a_close_tell_whose_they_were,
                         a_file_is_closed_during_a_wait,
                         a_file_is_let_go_before_close_returns,
+                        an_address_is_free_after_a_close,
                         a_file_is_opened_during_a_wait,
                         a_direction_is_armed_during_a_wait,
                         files_come_and_go_during_waits;
