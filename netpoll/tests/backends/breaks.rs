@@ -59,7 +59,7 @@ pub(crate) fn a_wake_up_ends_a_wait_in_progress<K: Kernel>(kernel: &K) {
         let (polling, polls) = mpsc::channel();
         let waiter = scope.spawn(move || {
             polling.send(()).unwrap();
-            poll(kernel, None).iter().any(is_wake_up)
+            is_woken(kernel, LONG)
         });
         polls.recv().unwrap();
         // Most of the time it sleeps by then; whether it does makes no difference to the result.
@@ -80,7 +80,7 @@ pub(crate) fn wake_ups_of_other_threads_are_not_lost<K: Kernel>(kernel: &K) {
         });
         for _ in 0..1_000 {
             to_waker.send(()).unwrap();
-            while !poll(kernel, None).iter().any(is_wake_up) {}
+            assert!(is_woken(kernel, LONG), "a wake-up was lost");
         }
         drop(to_waker);
     });

@@ -60,15 +60,27 @@ fn while_polling<K: Kernel, T>(kernel: &K, f: impl FnOnce(&Mutex<Vec<Event>>) ->
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
-                let events = poll(kernel, None);
+                let events = poll(kernel, Some(LONG));
                 seen.lock().unwrap().extend(events);
             }
         });
+        let _stop = Stop { kernel, done: &done };
         f(&seen);
-        done.store(true, Ordering::Release);
-        kernel.backend().wake();
     });
     seen.into_inner().unwrap()
+}
+
+/// Ends the polling, also if a case fails.
+struct Stop<'p, K: Kernel> {
+    kernel: &'p K,
+    done: &'p AtomicBool,
+}
+
+impl<K: Kernel> Drop for Stop<'_, K> {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        self.kernel.backend().wake();
+    }
 }
 
 /// Waits until `seen` has a report of `direction`.
