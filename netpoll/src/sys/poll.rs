@@ -21,7 +21,7 @@
 //! | `open` | goes by: nothing is armed | the same |
 //! | `arm` | breaks the wait, and the poller starts the next round by itself | is in the next copy |
 //! | `wake` | breaks the wait | the next wait does not sleep |
-//! | `close` of a file in the copy | breaks the wait, and waits for the end of the round | waits for the end of a look |
+//! | `close` of a file that is armed | breaks the wait, and waits for the end of the round | waits for the end of a look |
 //!
 //! A break is a byte in the pipe, written under the lock and once a round: so there never is a
 //! second one, and neither end of the pipe ever blocks. A wake-up without a sleeper costs no system
@@ -55,7 +55,8 @@ pub struct PosixPoll {
 
 #[derive(Debug)]
 struct State {
-    files: Armed<Option<Place>>,
+    /// With where a file of which anything is armed is in the array.
+    files: Armed<Option<usize>>,
     /// What is armed, and by whom.
     array: Array,
     /// Which round it is, or was the last.
@@ -65,14 +66,6 @@ struct State {
     broken: bool,
     /// A wake-up is due.
     woken: bool,
-}
-
-/// Where a file with anything armed is in the array.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    index: usize,
-    /// The round in which it got there; the copies of later ones have it.
-    since: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -233,9 +226,11 @@ impl Backend for PosixPoll {
             drop(state);
             return Err(check_pollable(fd).err().unwrap_or_else(not_registered));
         };
-        if let Some(place) = file.note {
-            state.remove(place.index);
-            if state.phase != Phase::Out && place.since != state.round {
+        if let Some(index) = file.note {
+            state.remove(index);
+            // It may have been armed since the copy was made. Then the wait is broken already, and
+            // over soon.
+            if state.phase != Phase::Out {
                 self.break_wait(&mut state);
                 let round = state.round;
                 while state.phase != Phase::Out && state.round == round {
@@ -304,10 +299,9 @@ impl State {
         let Some(file) = self.files.arm(token, direction) else { return false };
         let entry = asks(file.fd, file.armed);
         match file.note {
-            Some(place) => self.array.entries[place.index] = entry,
+            Some(index) => self.array.entries[index] = entry,
             None => {
-                let index = self.array.entries.len();
-                file.note = Some(Place { index, since: self.round });
+                file.note = Some(self.array.entries.len());
                 self.array.entries.push(entry);
                 self.array.tokens.push(token);
             }
@@ -319,13 +313,13 @@ impl State {
     fn report(&mut self, entry: libc::pollfd, token: Token) -> Option<Event> {
         // None if it was deregistered meanwhile, whatever has its number by now.
         let (named, file) = self.files.report(token, said(entry.revents))?;
-        let place = file.note?;
+        let index = file.note?;
         let (fd, left) = (file.fd, file.armed);
         if left.is_empty() {
             file.note = None;
-            self.remove(place.index);
+            self.remove(index);
         } else {
-            self.array.entries[place.index] = asks(fd, left);
+            self.array.entries[index] = asks(fd, left);
         }
         (!named.is_empty()).then(|| Event {
             token,
@@ -340,8 +334,7 @@ impl State {
         self.array.entries.swap_remove(index);
         self.array.tokens.swap_remove(index);
         if let Some(&moved) = self.array.tokens.get(index) {
-            let place = self.files.file(moved).note.as_mut();
-            place.expect("who is in the array has a place").index = index;
+            self.files.file(moved).note = Some(index);
         }
     }
 }
