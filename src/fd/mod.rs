@@ -525,25 +525,36 @@ impl<T, C: FnMut(RawSource) -> io::Result<Moved<T>>> Future for Operation<'_, C>
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Self { fd, direction, call, waiter } = self.get_mut();
         let direction = *direction;
-        if waiter.is_none() {
+        let mut looked = true;
+        let mut waits = waiter.is_some();
+        if !waits {
             if !budget::take() {
                 // The next run of the task has a budget of its own.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            fd.prepare(direction)?;
-            if let Some(result) = fd.attempt(direction, call) {
-                return Poll::Ready(result);
+            // Where there is nothing to try, the wait looks whether the operation may start.
+            looked = fd.0.descriptor.readiness(direction).is_ready();
+            if looked {
+                fd.prepare(direction)?;
             }
+            waits = !looked;
         }
-        let waiter = waiter.get_or_insert_with(|| fd.0.descriptor.waiter(direction));
         loop {
-            if let Err(error) = ready!(fd.serve(waiter.poll(cx.waker()))) {
-                return Poll::Ready(Err(fd.failed(direction, error)));
+            if waits {
+                let waiter = waiter.get_or_insert_with(|| fd.0.descriptor.waiter(direction));
+                if let Err(error) = ready!(fd.serve(waiter.poll(cx.waker()))) {
+                    return Poll::Ready(Err(fd.failed(direction, error)));
+                }
+                // Something came just now, and the wait looked no further.
+                if !core::mem::replace(&mut looked, true) {
+                    fd.prepare(direction)?;
+                }
             }
             if let Some(result) = fd.attempt(direction, call) {
                 return Poll::Ready(result);
             }
+            waits = true;
         }
     }
 }
