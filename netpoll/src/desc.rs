@@ -185,6 +185,7 @@ impl PollDesc {
     }
 
     /// Whether an operation may start, or must end (Go's `netpollcheckerr`, IW-2).
+    #[inline]
     pub(crate) fn check(
         &self,
         direction: Direction,
@@ -193,6 +194,7 @@ impl PollDesc {
         self.check_at(self.deadline(direction), direction, has_passed)
     }
 
+    #[inline]
     fn check_at(
         &self,
         deadline: u64,

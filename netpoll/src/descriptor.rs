@@ -352,6 +352,7 @@ impl Waiter<'_> {
     ///
     /// As [`Descriptor::prepare`]. Where readiness and an error came together, readiness wins
     /// (RG-4, RG-5).
+    #[inline]
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), PollError>> {
         let id = match self.state {
             WaiterState::Outside => None,
@@ -369,6 +370,7 @@ impl Waiter<'_> {
 }
 
 impl Drop for Waiter<'_> {
+    #[inline]
     fn drop(&mut self) {
         let served = match self.state {
             WaiterState::Outside => return,

@@ -619,6 +619,7 @@ impl File {
 struct Leave<'f>(&'f File);
 
 impl Drop for Leave<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.0.refs.leave() {
             // The closer reports success: the file is closed, whatever the kernel said (CL-5).

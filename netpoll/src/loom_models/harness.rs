@@ -4,7 +4,8 @@ use crate::backend::{Backend, Event, Events};
 use crate::desc::{PollDesc, Wait};
 use crate::sync::{Mutex, lock};
 use crate::{
-    Clock, Descriptor, Direction, Directions, ManualClock, PollError, Poller, Ready, Token,
+    Clock, Descriptor, Direction, Directions, ManualClock, PollError, Poller, RawSource, Ready,
+    Token,
 };
 use loom::sync::{Condvar, Notify};
 use std::env;
