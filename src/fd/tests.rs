@@ -24,7 +24,7 @@ use std::time::Duration;
 const MS: u64 = 1_000_000;
 
 /// How late a deadline may be: less than a tick of the wheel.
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// What the wheel rounds up to.
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 /// Slots are made so many at a time.
 const PER_BLOCK: usize = 32;
