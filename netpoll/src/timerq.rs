@@ -100,7 +100,12 @@ impl TimerQueue {
         desc.file(when);
         self.earliest.store(self.earliest.load(Ordering::Relaxed).min(when), Ordering::Relaxed);
         let sleeping = self.sleeping.load(Ordering::Relaxed);
-        if sleeping != AWAKE && when < sleeping { Filing::Overslept } else { Filing::InTime }
+        // The wheel looks at it at the end of its tick: a sleep that ends there is no longer.
+        if sleeping != AWAKE && wheel.geometry().round_up(when) < sleeping {
+            Filing::Overslept
+        } else {
+            Filing::InTime
+        }
     }
 
     /// How long the poller may sleep, at most `delay`; publishes it (NP-1, SC-2, SC-3).

@@ -419,7 +419,7 @@ impl Model {
             None => self.counts.armed += 1,
         }
         self.slots[slot].filed = Some(when);
-        if self.sleeping.is_some_and(|until| when < until) {
+        if self.sleeping.is_some_and(|until| when.next_multiple_of(TICK) < until) {
             self.wake();
         }
         true
