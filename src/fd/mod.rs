@@ -519,6 +519,13 @@ pub(crate) struct Operation<'f, C> {
 // Nothing in it is pinned.
 impl<C> Unpin for Operation<'_, C> {}
 
+impl<C> Operation<'_, C> {
+    /// [`Fd::prepare`] of an operation that has nothing to do.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        self.fd.prepare(self.direction)
+    }
+}
+
 impl<T, C: FnMut(RawSource) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
     type Output = io::Result<T>;
 
