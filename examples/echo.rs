@@ -38,6 +38,9 @@ struct Args {
     /// Worker threads for tasks [default: one for each processor].
     #[arg(long)]
     workers: Option<usize>,
+    /// Make room for so many descriptors before the first client: growing delays those there are.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    descriptors: usize,
     /// How long to accept clients [default: until a signal].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     r#for: Option<Duration>,
@@ -77,6 +80,7 @@ fn serve(args: &Args) -> io::Result<()> {
         Some(workers) => Runtime::builder().workers(workers),
         None => Runtime::builder(),
     };
+    let builder = builder.descriptors(args.descriptors);
     let runtimes = match args.mode {
         Mode::Threads | Mode::Local => Vec::new(),
         Mode::Tasks => vec![builder.build()?],

@@ -96,12 +96,12 @@ impl<C: FnMut(RawSource) -> io::Result<Taken>> Transfer<C> {
         self,
         fd: &'f Fd,
     ) -> impl Future<Output = io::Result<usize>> + use<'f, C> {
-        let Self { direction, wanted, .. } = self;
-        let mut operation = fd.run_async(direction, self.call());
+        let wanted = self.wanted;
+        let mut operation = fd.run_async(self.direction, self.call());
         // Not an `async` block, which would keep room for all of this twice.
         poll_fn(move |cx| {
             if wanted == 0 {
-                return Poll::Ready(fd.prepare(direction).map(|()| 0));
+                return Poll::Ready(operation.prepare().map(|()| 0));
             }
             Pin::new(&mut operation).poll(cx)
         })
@@ -191,12 +191,18 @@ macro_rules! read_methods {
         ///
         /// [`UnexpectedEof`](::std::io::ErrorKind::UnexpectedEof) if the peer stops before; else
         /// as [`read_async`](Self::read_async), with the progress.
-        pub async fn read_exact_async(&self, buf: &mut [u8]) -> ::std::io::Result<()> {
-            let mut whole = $crate::stream::Whole::read();
-            while whole.done < buf.len() {
-                whole.count(self.read_async(&mut buf[whole.done..]).await)?;
+        pub fn read_exact_async(
+            &self,
+            buf: &mut [u8],
+        ) -> impl Future<Output = ::std::io::Result<()>> {
+            // A block and not an `async fn`, which would keep room for its arguments twice.
+            async move {
+                let mut whole = $crate::stream::Whole::read();
+                while whole.done < buf.len() {
+                    whole.count(self.read_async(&mut buf[whole.done..]).await)?;
+                }
+                Ok(())
             }
-            Ok(())
         }
 
         /// Reading in the `poll_*` style: of the tasks that call it, the last one is woken.
@@ -284,12 +290,15 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write_async`](Self::write_async), with the progress.
-        pub async fn write_all_async(&self, buf: &[u8]) -> ::std::io::Result<()> {
-            let mut whole = $crate::stream::Whole::write();
-            while whole.done < buf.len() {
-                whole.count(self.write_async(&buf[whole.done..]).await)?;
+        pub fn write_all_async(&self, buf: &[u8]) -> impl Future<Output = ::std::io::Result<()>> {
+            // A block and not an `async fn`, which would keep room for its arguments twice.
+            async move {
+                let mut whole = $crate::stream::Whole::write();
+                while whole.done < buf.len() {
+                    whole.count(self.write_async(&buf[whole.done..]).await)?;
+                }
+                Ok(())
             }
-            Ok(())
         }
 
         /// Writing in the `poll_*` style: of the tasks that call it, the last one is woken.

@@ -20,13 +20,18 @@ pub(crate) struct Descriptors(Mutex<()>);
 pub(crate) struct Reserved(#[expect(dead_code, reason = "held, not used")] OwnedFd);
 
 impl Descriptors {
-    /// All that the system lets the process have: the usual soft limit of 1024 is for programs
-    /// that still use `select`.
-    pub(crate) fn new() -> Self {
+    /// Lets the process have all that the system allows: the usual soft limit of 1024 is for
+    /// programs that still use `select`. Returns how many that is.
+    pub(crate) fn raise_limit() -> usize {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = limit.maximum;
         // A process that may not do that makes do with what it has.
         let _ = setrlimit(Resource::Nofile, limit);
+        let limit = getrlimit(Resource::Nofile).current;
+        limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(()))
     }
 

@@ -55,11 +55,16 @@ fn main() -> ExitCode {
     }
 }
 
+/// Descriptors that need not be made room for while connections wait: half a megabyte.
+const ROOM: usize = 1 << 16;
+
 fn run(args: &Args) -> io::Result<()> {
     // Before the first line of output: who has read it may send a signal.
     let mut signals = first_signal_drains_second_kills()?;
 
-    let runtime = Runtime::builder().name("guard").workers(args.workers()).build()?;
+    let descriptors = Descriptors::raise_limit().min(ROOM);
+    let runtime = Runtime::builder().name("guard").workers(args.workers());
+    let runtime = runtime.descriptors(descriptors).build()?;
     let upstream = match &args.upstream {
         Some(address) => resolve(address)?,
         None => vec![echo::start(&runtime)?],

@@ -53,7 +53,7 @@ use crate::info::PollInfo;
 use crate::mutant::mutant;
 use crate::ready::Ready;
 use crate::sync::{AtomicU64, Mutex, Ordering, lock, tally};
-use crate::waiters::{Place, WaitQueue, WaiterId};
+use crate::waiters::{Names, WaitQueue, Waiter, WaiterId};
 use crate::{Direction, PollError};
 use netwheel_timers::NEVER;
 use std::task::Waker;
@@ -83,6 +83,7 @@ struct Half {
 struct Waiting {
     read: WaitQueue,
     write: WaitQueue,
+    names: Names,
 }
 
 impl Waiting {
@@ -99,8 +100,8 @@ impl Waiting {
 pub(crate) enum Wait {
     Ready,
     Failed(PollError),
-    /// The waiter is queued, and its waker will be called.
-    Queued,
+    /// The waiter is queued under this name, and its waker will be called.
+    Queued(WaiterId),
 }
 
 impl Half {
@@ -184,6 +185,7 @@ impl PollDesc {
     }
 
     /// Whether an operation may start, or must end (Go's `netpollcheckerr`, IW-2).
+    #[inline]
     pub(crate) fn check(
         &self,
         direction: Direction,
@@ -192,6 +194,7 @@ impl PollDesc {
         self.check_at(self.deadline(direction), direction, has_passed)
     }
 
+    #[inline]
     fn check_at(
         &self,
         deadline: u64,
@@ -213,51 +216,69 @@ impl PollDesc {
 
     /// Looks whether a wait is over, and queues the waiter if it is not (Go's `netpollblock`).
     ///
-    /// A waiter that is queued already keeps its place, with the new waker. Readiness beats an
-    /// error (RG-5).
+    /// `id` is the name of a waiter that was queued before. If it is still, it keeps its place,
+    /// with the new waker. Readiness beats an error (RG-5).
+    #[inline]
     pub(crate) fn wait(
         &self,
         direction: Direction,
-        id: WaiterId,
-        place: Place,
+        id: Option<WaiterId>,
+        waker: &Waker,
+        has_passed: impl Fn(u64) -> bool,
+    ) -> Wait {
+        // Nobody is queued, so this waiter is not, and has nothing to take back: its own turn has
+        // emptied the queue, and it knows of that.
+        let seen = self.snapshot(direction);
+        if seen.is_ready() && !seen.has_waiters() {
+            return Wait::Ready;
+        }
+        self.wait_in_queue(direction, id, waker, has_passed)
+    }
+
+    fn wait_in_queue(
+        &self,
+        direction: Direction,
+        id: Option<WaiterId>,
         waker: &Waker,
         has_passed: impl Fn(u64) -> bool,
     ) -> Wait {
         let gate = self.gate(direction);
-        // Nobody is queued, so this waiter is not, and has nothing to take back: its own turn has
-        // emptied the queue, and it knows of that.
-        let seen = gate.snapshot();
-        if seen.is_ready() && !seen.has_waiters() {
-            return Wait::Ready;
-        }
         // Wakers are cloned before the lock and dropped after it: both may run foreign code.
         let fresh = waker.clone();
         let mut waiting = lock(&self.waiting);
-        let queue = waiting.queue(direction);
         let seen = mutant!(gate.announce(), "the waiter looks first" => {
             let seen = gate.snapshot();
             gate.announce();
             seen
         });
         let outcome = if seen.is_ready() {
-            Wait::Ready
-        } else if let Err(error) = self.check_at(self.meet(direction), direction, has_passed) {
-            Wait::Failed(error)
+            Err(Wait::Ready)
         } else {
-            Wait::Queued
+            self.check_at(self.meet(direction), direction, has_passed).map_err(Wait::Failed)
         };
-        let spare = if outcome == Wait::Queued {
-            queue.join(id, fresh, place)
-        } else {
-            let left = queue.remove(id);
-            if queue.is_empty() {
-                gate.retire();
+        match (outcome, id) {
+            (Ok(()), None) => {
+                let id = waiting.names.fresh();
+                waiting.queue(direction).join(id, fresh);
+                Wait::Queued(id)
             }
-            left
-        };
-        drop(waiting);
-        drop(spare);
-        outcome
+            (Ok(()), Some(id)) => {
+                let spare = waiting.queue(direction).rejoin(id, fresh);
+                drop(waiting);
+                drop(spare);
+                Wait::Queued(id)
+            }
+            (Err(outcome), id) => {
+                let queue = waiting.queue(direction);
+                let left = id.and_then(|id| queue.remove(id));
+                if queue.is_empty() {
+                    gate.retire();
+                }
+                drop(waiting);
+                drop((fresh, left));
+                outcome
+            }
+        }
     }
 
     /// Takes a waiter out of the queue; returns whether it was still there.
@@ -285,9 +306,10 @@ impl PollDesc {
     pub(crate) fn wake_next(&self, direction: Direction, ready: &mut Ready) {
         let mut waiting = lock(&self.waiting);
         let queue = waiting.queue(direction);
-        while let Some((id, waker)) = queue.pop() {
-            ready.push(waker);
-            if id != WaiterId::POLL {
+        while let Some(waiter) = queue.pop() {
+            let answers = !waiter.is(WaiterId::POLL);
+            ready.push(waiter.waker);
+            if answers {
                 break;
             }
         }
@@ -332,7 +354,7 @@ impl PollDesc {
     }
 
     fn take_all(&self, direction: Direction, queue: &mut WaitQueue, ready: &mut Ready) {
-        while let Some((_, waker)) = queue.pop() {
+        while let Some(Waiter { waker, .. }) = queue.pop() {
             ready.push(waker);
         }
         self.gate(direction).retire();

@@ -7,7 +7,7 @@ use crate::mutant::mutant;
 use crate::poller::Shared;
 use crate::ready::Ready;
 use crate::timerq::Filing;
-use crate::waiters::{Place, WaiterId};
+use crate::waiters::WaiterId;
 use crate::{Clock, Direction, Directions, PollError, RawSource, Token};
 use std::io;
 use std::sync::Arc;
@@ -192,8 +192,7 @@ impl Descriptor {
     /// A place in the queue of `direction`, not taken yet.
     #[must_use]
     pub fn waiter(&self, direction: Direction) -> Waiter<'_> {
-        let (id, place, state) = (WaiterId::unique(), Place::Back, WaiterState::Outside);
-        Waiter { descriptor: self, direction, id, place, state }
+        Waiter { descriptor: self, direction, state: WaiterState::Outside }
     }
 
     /// Waits for readiness in the `poll_*` style: one waker for each direction, the last one
@@ -206,36 +205,32 @@ impl Descriptor {
     ///
     /// As [`Waiter::poll`].
     pub fn poll_ready(&self, direction: Direction, waker: &Waker) -> Poll<Result<(), PollError>> {
-        self.wait(direction, WaiterId::POLL, Place::Back, waker)
+        match self.wait(direction, Some(WaiterId::POLL), waker) {
+            Wait::Ready => Poll::Ready(Ok(())),
+            Wait::Failed(error) => Poll::Ready(Err(error)),
+            Wait::Queued(_) => Poll::Pending,
+        }
     }
 
-    fn wait(
-        &self,
-        direction: Direction,
-        id: WaiterId,
-        place: Place,
-        waker: &Waker,
-    ) -> Poll<Result<(), PollError>> {
+    #[inline]
+    fn wait(&self, direction: Direction, id: Option<WaiterId>, waker: &Waker) -> Wait {
         let desc = self.desc();
         let has_passed = |deadline| self.shared.clock.has_passed(deadline);
         mutant!("the waiter files what it knew before" => {
             let deadline = desc.deadline(direction);
-            let wait = desc.wait(direction, id, place, waker, has_passed);
-            if wait == Wait::Queued {
+            let wait = desc.wait(direction, id, waker, has_passed);
+            if let Wait::Queued(_) = wait {
                 self.file(deadline);
                 self.arm(direction);
-                return Poll::Pending;
+                return wait;
             }
         });
-        match desc.wait(direction, id, place, waker, has_passed) {
-            Wait::Ready => Poll::Ready(Ok(())),
-            Wait::Failed(error) => Poll::Ready(Err(error)),
-            Wait::Queued => {
-                self.file(desc.deadline(direction));
-                mutant!(self.arm(direction), "a waiter arms nothing" => ());
-                Poll::Pending
-            }
+        let wait = desc.wait(direction, id, waker, has_passed);
+        if let Wait::Queued(_) = wait {
+            self.file(desc.deadline(direction));
+            mutant!(self.arm(direction), "a waiter arms nothing" => ());
         }
+        wait
     }
 
     /// Sees to it that the poller looks at this slot at `deadline` or before. Returns whether that
@@ -333,9 +328,6 @@ impl Drop for Descriptor {
 pub struct Waiter<'d> {
     descriptor: &'d Descriptor,
     direction: Direction,
-    id: WaiterId,
-    /// Where it lines up next: at the front once it has stood in the queue.
-    place: Place,
     state: WaiterState,
 }
 
@@ -344,9 +336,9 @@ enum WaiterState {
     /// Never queued.
     Outside,
     /// Queued when last seen; it may have been released since.
-    Queued,
-    /// Released, or found its direction ready: it has a turn to pass on.
-    Served,
+    Queued(WaiterId),
+    /// Released, or found its direction ready: it has a turn to pass on. Named if it was queued.
+    Served(Option<WaiterId>),
 }
 
 impl Waiter<'_> {
@@ -360,27 +352,33 @@ impl Waiter<'_> {
     ///
     /// As [`Descriptor::prepare`]. Where readiness and an error came together, readiness wins
     /// (RG-4, RG-5).
+    #[inline]
     pub fn poll(&mut self, waker: &Waker) -> Poll<Result<(), PollError>> {
-        let result = self.descriptor.wait(self.direction, self.id, self.place, waker);
-        if result.is_pending() {
-            self.place = Place::Front;
-            self.state = WaiterState::Queued;
-        } else {
-            self.state = WaiterState::Served;
-        }
+        let id = match self.state {
+            WaiterState::Outside => None,
+            WaiterState::Queued(id) => Some(id),
+            WaiterState::Served(id) => id,
+        };
+        let (state, result) = match self.descriptor.wait(self.direction, id, waker) {
+            Wait::Ready => (WaiterState::Served(id), Poll::Ready(Ok(()))),
+            Wait::Failed(error) => (WaiterState::Served(id), Poll::Ready(Err(error))),
+            Wait::Queued(id) => (WaiterState::Queued(id), Poll::Pending),
+        };
+        self.state = state;
         result
     }
 }
 
 impl Drop for Waiter<'_> {
+    #[inline]
     fn drop(&mut self) {
         let served = match self.state {
             WaiterState::Outside => return,
-            WaiterState::Queued => {
-                let queued = self.descriptor.desc().cancel(self.direction, self.id);
+            WaiterState::Queued(id) => {
+                let queued = self.descriptor.desc().cancel(self.direction, id);
                 mutant!(!queued, "a turn is lost with a waiter in the queue" => false)
             }
-            WaiterState::Served => mutant!(true, "a turn ends with its waiter" => false),
+            WaiterState::Served(_) => mutant!(true, "a turn ends with its waiter" => false),
         };
         if served {
             self.descriptor.hand_on(self.direction);

@@ -5,78 +5,62 @@
 //! deque that is allocated once and kept. Wakers are moved out, never called or dropped in here:
 //! both can run foreign code, and the lock is held.
 
+use core::num::NonZeroU64;
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// Names a waiter within its descriptor's direction; unique while it may be queued.
+/// Names a waiter within its descriptor; unique as long as anybody knows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct WaiterId(u64);
+pub(crate) struct WaiterId(NonZeroU64);
 
 impl WaiterId {
     /// The one waiter of the `poll_*` style, which has no state of its own.
     ///
     /// Nobody can tell whether it still wants its turn, so waking it takes nothing from the
     /// waiters behind it.
-    pub(crate) const POLL: Self = Self(0);
+    pub(crate) const POLL: Self = Self(NonZeroU64::MIN);
+}
 
-    /// A new name, from a counter of the thread's own: no shared cache line is written.
-    pub(crate) fn unique() -> Self {
-        use std::cell::Cell;
-        use std::sync::atomic::{AtomicU64, Ordering};
+/// Hands out the names of one descriptor's waiters, when they are queued first.
+#[derive(Debug)]
+pub(crate) struct Names {
+    last: WaiterId,
+}
 
-        /// Names a thread may hand out before it takes another range.
-        const RANGE: u64 = 1 << 32;
-        /// Relaxed: only distinctness matters.
-        static NEXT_RANGE: AtomicU64 = AtomicU64::new(0);
-        thread_local!(static NEXT: Cell<u64> = const { Cell::new(0) });
-
-        NEXT.with(|next| {
-            if next.get() % RANGE == 0 {
-                next.set(NEXT_RANGE.fetch_add(RANGE, Ordering::Relaxed) + 1);
-            }
-            let id = next.get();
-            next.set(id + 1);
-            Self(id)
-        })
+impl Default for Names {
+    fn default() -> Self {
+        Self { last: WaiterId::POLL }
     }
 }
 
+impl Names {
+    pub(crate) fn fresh(&mut self) -> WaiterId {
+        // It would take centuries to come to the end of them.
+        self.last = WaiterId(self.last.0.saturating_add(1));
+        self.last
+    }
+}
+
+/// Who waits.
 #[derive(Debug)]
-struct Waiter {
-    waker: Waker,
+pub(crate) struct Waiter {
+    pub(crate) waker: Waker,
     /// The waiter's name, and [`RETURNED`] if it lined up again: a field of its own would cost the
     /// descriptor a third cache line.
     tag: u64,
 }
 
-/// Above all names: 2^31 threads would have to take a range of them.
+/// Above all names.
 const RETURNED: u64 = 1 << 63;
 
 impl Waiter {
-    fn new(id: WaiterId, waker: Waker, place: Place) -> Self {
-        let returned = match place {
-            Place::Front => RETURNED,
-            Place::Back => 0,
-        };
-        Self { waker, tag: id.0 | returned }
-    }
-
-    fn id(&self) -> WaiterId {
-        WaiterId(self.tag & !RETURNED)
+    pub(crate) fn is(&self, id: WaiterId) -> bool {
+        self.tag & !RETURNED == id.0.get()
     }
 
     fn has_returned(&self) -> bool {
         self.tag & RETURNED != 0
     }
-}
-
-/// Where a waiter lines up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Place {
-    /// It stood in the queue already, and was released in vain: before all who never were, and
-    /// behind those who came back before it.
-    Front,
-    Back,
 }
 
 /// The waiters of one direction.
@@ -92,11 +76,18 @@ impl WaitQueue {
         self.first.is_none()
     }
 
-    /// Queues the waiter `id`, or gives it a new waker where it stands. Returns the waker that is
-    /// not needed (any more).
-    pub(crate) fn join(&mut self, id: WaiterId, waker: Waker, place: Place) -> Option<Waker> {
+    /// Queues a waiter that has not waited before, behind all others.
+    pub(crate) fn join(&mut self, id: WaiterId, waker: Waker) {
+        self.push(Waiter { waker, tag: id.0.get() });
+    }
+
+    /// Gives the waiter `id` a new waker where it stands, or queues it: it was released in vain
+    /// and lines up before all who never were, behind those who came back before it. Returns the
+    /// waker that is not needed (any more).
+    pub(crate) fn rejoin(&mut self, id: WaiterId, waker: Waker) -> Option<Waker> {
         let Some(queued) = self.waker_mut(id) else {
-            self.push(Waiter::new(id, waker, place));
+            let returned = if id == WaiterId::POLL { 0 } else { RETURNED };
+            self.push(Waiter { waker, tag: id.0.get() | returned });
             return None;
         };
         if queued.will_wake(&waker) {
@@ -122,41 +113,37 @@ impl WaitQueue {
     }
 
     /// Takes the first waiter.
-    pub(crate) fn pop(&mut self) -> Option<(WaiterId, Waker)> {
+    pub(crate) fn pop(&mut self) -> Option<Waiter> {
         let first = self.first.take()?;
         self.first = self.rest.as_mut().and_then(|rest| rest.pop_front());
-        Some((first.id(), first.waker))
+        Some(first)
     }
 
     /// Takes the waiter `id`, wherever it stands.
-    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waker> {
-        if self.first.as_ref().is_some_and(|first| first.id() == id) {
-            return self.pop().map(|(_, waker)| waker);
+    pub(crate) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
+        if self.first.as_ref().is_some_and(|first| first.is(id)) {
+            return self.pop();
         }
         let rest = self.rest.as_mut()?;
-        let at = rest.iter().position(|waiter| waiter.id() == id)?;
-        rest.remove(at).map(|waiter| waiter.waker)
+        let at = rest.iter().position(|waiter| waiter.is(id))?;
+        rest.remove(at)
     }
 
     fn waker_mut(&mut self, id: WaiterId) -> Option<&mut Waker> {
         let rest = self.rest.iter_mut().flat_map(|rest| rest.iter_mut());
-        self.first.iter_mut().chain(rest).find(|waiter| waiter.id() == id).map(|w| &mut w.waker)
+        self.first.iter_mut().chain(rest).find(|waiter| waiter.is(id)).map(|w| &mut w.waker)
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{RETURNED, WaiterId};
-    use std::collections::HashSet;
-    use std::thread;
+    use super::{Names, RETURNED, WaiterId};
 
     #[test]
     fn no_two_waiters_have_one_name() {
-        let names = |_| thread::spawn(|| (0..1_000).map(|_| WaiterId::unique().0).collect());
-        let all: Vec<Vec<u64>> = (0..4).map(names).map(|thread| thread.join().unwrap()).collect();
-        let distinct: HashSet<u64> = all.into_iter().flatten().collect();
-        assert_eq!(distinct.len(), 4_000);
-        assert!(!distinct.contains(&WaiterId::POLL.0));
-        assert!(distinct.iter().all(|name| name & RETURNED == 0));
+        let mut names = Names::default();
+        let [a, b] = [names.fresh(), names.fresh()];
+        assert!(a != b && a != WaiterId::POLL && b != WaiterId::POLL);
+        assert!((a.0.get() | b.0.get()) & RETURNED == 0);
     }
 }

@@ -519,31 +519,49 @@ pub(crate) struct Operation<'f, C> {
 // Nothing in it is pinned.
 impl<C> Unpin for Operation<'_, C> {}
 
+impl<C> Operation<'_, C> {
+    /// [`Fd::prepare`] of an operation that has nothing to do.
+    pub(crate) fn prepare(&self) -> io::Result<()> {
+        self.fd.prepare(self.direction)
+    }
+}
+
 impl<T, C: FnMut(RawSource) -> io::Result<Moved<T>>> Future for Operation<'_, C> {
     type Output = io::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let Self { fd, direction, call, waiter } = self.get_mut();
         let direction = *direction;
-        if waiter.is_none() {
+        let mut looked = true;
+        let mut waits = waiter.is_some();
+        if !waits {
             if !budget::take() {
                 // The next run of the task has a budget of its own.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            fd.prepare(direction)?;
-            if let Some(result) = fd.attempt(direction, call) {
-                return Poll::Ready(result);
+            // Where there is nothing to try, the wait looks whether the operation may start.
+            looked = fd.0.descriptor.readiness(direction).is_ready();
+            if looked {
+                fd.prepare(direction)?;
             }
+            waits = !looked;
         }
-        let waiter = waiter.get_or_insert_with(|| fd.0.descriptor.waiter(direction));
         loop {
-            if let Err(error) = ready!(fd.serve(waiter.poll(cx.waker()))) {
-                return Poll::Ready(Err(fd.failed(direction, error)));
+            if waits {
+                let waiter = waiter.get_or_insert_with(|| fd.0.descriptor.waiter(direction));
+                if let Err(error) = ready!(fd.serve(waiter.poll(cx.waker()))) {
+                    return Poll::Ready(Err(fd.failed(direction, error)));
+                }
+                // Something came just now, and the wait looked no further.
+                if !core::mem::replace(&mut looked, true) {
+                    fd.prepare(direction)?;
+                }
             }
             if let Some(result) = fd.attempt(direction, call) {
                 return Poll::Ready(result);
             }
+            waits = true;
         }
     }
 }
@@ -608,6 +626,7 @@ impl File {
 struct Leave<'f>(&'f File);
 
 impl Drop for Leave<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.0.refs.leave() {
             // The closer reports success: the file is closed, whatever the kernel said (CL-5).

@@ -39,6 +39,7 @@ impl Refs {
     }
 
     /// F1. Returns false if the file is closed.
+    #[inline]
     pub(super) fn enter(&self) -> bool {
         let enter = |state: u32| {
             assert!(state & COUNT < COUNT, "too many concurrent operations on a single socket");
@@ -48,6 +49,7 @@ impl Refs {
     }
 
     /// F2. Returns true if the caller has to destroy the file.
+    #[inline]
     pub(super) fn leave(&self) -> bool {
         let before = self.0.fetch_sub(1, Ordering::AcqRel);
         assert!(before & COUNT > 0, "inconsistent reference count of a socket");

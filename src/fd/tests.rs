@@ -12,17 +12,19 @@ use crate::{DeadlineExceeded, is_closed, is_deadline};
 use netwheel_netpoll::sim::Sim;
 use netwheel_netpoll::{Direction, Directions, Poller, Ready};
 use std::future::Future;
+use std::hint;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 const MS: u64 = 1_000_000;
 
 /// How late a deadline may be: less than a tick of the wheel.
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
@@ -189,6 +191,53 @@ fn a1_a_past_deadline_fails_reads_before_any_call_and_takes_nothing() {
         world.set(Directions::READ, Deadline::NEVER);
         assert_eq!(world.read(64).unwrap(), 17);
     });
+}
+
+/// The operation finds nothing to try and asks its wait; what comes in between does not help it.
+#[test]
+fn a1_a_past_deadline_fails_also_when_something_comes_just_then() {
+    let world = World::new(Form::Async);
+    world.sim.advance(Duration::from_secs(9));
+    let poller = world.fd.0.reactor.poller().clone();
+    let rounds = 40_000;
+    let start = Arc::new(Barrier::new(2));
+    let deliverer = thread::spawn({
+        let (sim, number, start) = (world.sim.clone(), world.number, Arc::clone(&start));
+        move || {
+            for _ in 0..rounds {
+                start.wait();
+                sim.deliver(number, 1).unwrap();
+                let mut ready = Ready::new();
+                let mut slot = poller.claim().expect("nobody else polls");
+                slot.poll(Some(Duration::ZERO), &mut ready).unwrap();
+                drop(slot);
+                ready.wake_all();
+                start.wait();
+            }
+        }
+    });
+    for round in 0..rounds {
+        world.set(Directions::READ, world.at(4000));
+        start.wait();
+        // Sometimes before the event, sometimes after it.
+        for _ in 0..round % 1024 {
+            hint::spin_loop();
+        }
+        let sim = world.sim.clone();
+        let mut read = pin!(world.fd.run_async(Direction::Read, move |fd| {
+            sim.read(fd, 2).map(|n| Moved { value: n, short: true })
+        }));
+        let result = read.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        start.wait();
+        match result {
+            Poll::Ready(result) => check_deadline(result),
+            Poll::Pending => panic!("a read after its deadline waits"),
+        }
+        // All that has come, so that the next round begins with nothing to try.
+        world.set(Directions::READ, Deadline::NEVER);
+        assert_eq!(world.read(2).unwrap(), 1);
+    }
+    deliverer.join().unwrap();
 }
 
 #[test]

@@ -143,24 +143,23 @@ impl<L: Listener> Server<L> {
 }
 
 /// The handler is called in here, so that its future is made where it stays.
-async fn handle<F: Future<Output: Outcome>>(
+#[expect(clippy::manual_async_fn, reason = "that would keep room for the arguments twice")]
+fn handle<F: Future<Output: Outcome>>(
     mut connection: Connection,
     handler: impl FnOnce() -> F,
-) {
-    connection.begin();
-    let outcome = match catch_unwind(AssertUnwindSafe(handler)) {
-        Ok(future) => {
-            let mut future = pin!(future);
-            // It is not polled again after a panic, so nobody sees what that broke.
-            let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| {
-                future.as_mut().poll(cx)
-            })) {
-                Ok(poll) => poll.map(Ok),
-                Err(panic) => Poll::Ready(Err(panic)),
-            };
-            poll_fn(poll).await
-        }
-        Err(panic) => Err(panic),
-    };
-    connection.end(&outcome);
+) -> impl Future<Output = ()> {
+    async move {
+        connection.begin();
+        // Awaited where it is made: in a variable on the way there would be room for it twice.
+        let mut future = pin!(async move { handler().await });
+        // It is not polled again after a panic, so nobody sees what that broke.
+        let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| {
+            future.as_mut().poll(cx)
+        })) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        };
+        let outcome = poll_fn(poll).await;
+        connection.end(&outcome);
+    }
 }

@@ -346,3 +346,20 @@ fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()
     assert_eq!(read, Ok(Some(1)));
     runtime.block_on(long).expect("it does not panic")
 }
+
+/// How many descriptors the kernel's table of this process has room for.
+fn room() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[test]
+fn a_runtime_makes_room_for_descriptors_before_it_starts() {
+    let _runtime = Runtime::builder().descriptors(900).build().unwrap();
+    assert!(room() >= 900, "{}", room());
+    for too_many in [1 << 30, usize::MAX] {
+        let error = Runtime::builder().descriptors(too_many).build().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{too_many}");
+    }
+}

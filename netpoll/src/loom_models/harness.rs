@@ -3,9 +3,9 @@
 use crate::backend::{Backend, Event, Events};
 use crate::desc::{PollDesc, Wait};
 use crate::sync::{Mutex, lock};
-use crate::waiters::{Place, WaiterId};
 use crate::{
-    Clock, Descriptor, Direction, Directions, ManualClock, PollError, Poller, Ready, Token,
+    Clock, Descriptor, Direction, Directions, ManualClock, PollError, Poller, RawSource, Ready,
+    Token,
 };
 use loom::sync::{Condvar, Notify};
 use std::env;
@@ -117,15 +117,16 @@ impl Wake for Sleeper {
 /// Waits on a bare record at a time when deadlines up to `now` have passed.
 pub(super) fn block(desc: &PollDesc, direction: Direction, now: u64) -> Result<(), PollError> {
     let (sleeper, waker) = Sleeper::new();
-    let id = WaiterId::unique();
-    let mut place = Place::Back;
+    let mut id = None;
     loop {
-        match desc.wait(direction, id, place, &waker, |deadline| deadline <= now) {
+        match desc.wait(direction, id, &waker, |deadline| deadline <= now) {
             Wait::Ready => return Ok(()),
             Wait::Failed(error) => return Err(error),
-            Wait::Queued => sleeper.sleep(),
+            Wait::Queued(name) => {
+                id = Some(name);
+                sleeper.sleep();
+            }
         }
-        place = Place::Front;
     }
 }
 

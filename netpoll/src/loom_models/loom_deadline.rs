@@ -10,7 +10,7 @@ use std::task::{Wake, Waker};
 const READ: Direction = Direction::Read;
 
 /// A tick of the wheel: what comes due at a tick is found then.
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 fn timer(poller: &Poller) -> Arc<Descriptor> {
     let descriptor = poller.descriptor().unwrap();

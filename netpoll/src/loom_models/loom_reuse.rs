@@ -9,7 +9,7 @@ use std::task::Waker;
 
 const READ: Direction = Direction::Read;
 const FD: i32 = 7;
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 fn open(poller: &Poller) -> Descriptor {
     let descriptor = poller.descriptor().unwrap();

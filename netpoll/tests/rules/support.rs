@@ -10,7 +10,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 /// What the wheel rounds up to.
-pub(crate) const TICK: u64 = 1 << 16;
+pub(crate) const TICK: u64 = 1 << 14;
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SECOND: u64 = 1_000 * MS;
 

@@ -84,7 +84,10 @@ fn a_wait_that_was_due_at_once_leaves_the_wake_up_too_br_5() {
 fn an_earlier_deadline_breaks_the_sleep_and_others_do_not_sc_5_tm_6() {
     // The poller sleeps until 100 ms.
     let until = (100 * MS).next_multiple_of(TICK);
-    for (deadline, breaks) in [(50 * MS, 1), (until - 1, 1), (until, 0), (until + 1, 0)] {
+    let in_its_last_tick = until - TICK + 1;
+    for (deadline, breaks) in
+        [(50 * MS, 1), (until - TICK, 1), (in_its_last_tick, 0), (until, 0), (until + 1, 0)]
+    {
         let world = World::new();
         let sleeper = world.socket();
         sleeper.set(Directions::READ, 100 * MS);

@@ -48,6 +48,18 @@ pub(crate) fn sharpen_timers() {
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
 
+/// Has the kernel make room for descriptors up to the number `count` - 1, as it does by itself when
+/// a file gets a number beyond the room that there is. What was made is kept.
+#[cfg(feature = "rt")]
+pub(crate) fn make_room(file: BorrowedFd<'_>, count: usize) -> io::Result<()> {
+    let Some(highest) = count.checked_sub(1) else { return Ok(()) };
+    let highest = libc::c_int::try_from(highest).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: no memory is passed.
+    let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, highest) };
+    drop(owned(checked(fd)?));
+    Ok(())
+}
+
 /// Whether something can be read from a file at this moment, or an error fetched.
 pub(crate) fn is_readable(fd: RawFd) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLIN | libc::POLLPRI, revents: 0 };

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// What the wheel rounds up to.
-const TICK: u64 = 1 << 16;
+const TICK: u64 = 1 << 14;
 
 /// Slots are made so many at a time.
 const PER_BLOCK: usize = 32;
@@ -419,7 +419,7 @@ impl Model {
             None => self.counts.armed += 1,
         }
         self.slots[slot].filed = Some(when);
-        if self.sleeping.is_some_and(|until| when < until) {
+        if self.sleeping.is_some_and(|until| when.next_multiple_of(TICK) < until) {
             self.wake();
         }
         true

@@ -42,6 +42,7 @@ fn servers() -> Vec<Server> {
     [
         (FLOOR, "srv-raw", true, true),
         ("netwheel", "srv-netwheel --workers 1", true, true),
+        ("netwheel-roomy", "srv-netwheel --workers 1 --descriptors 16384", true, true),
         ("netwheel-2", "srv-netwheel --workers 2", true, true),
         ("netwheel-local", "srv-netwheel --mode local", true, true),
         ("netwheel-threads", "srv-netwheel --mode threads", true, true),
