@@ -2,6 +2,7 @@
 
 mod echo;
 mod https;
+mod phases;
 mod postgres;
 mod redis;
 mod support;
