@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What is checked: everything that knows of no system but by its own abstraction of them.
-packages=(netwheel-timers netwheel-netpoll)
+packages=(netwheel-timers netwheel-netpoll netwheel)
 
 targets=(
     x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu

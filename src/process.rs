@@ -51,7 +51,7 @@ impl Child {
     /// ([`NotFound`](io::ErrorKind::NotFound)); and if the kernel is older than 5.3. The child
     /// runs on.
     pub fn new(mut child: process::Child) -> io::Result<Self> {
-        let fd = Fd::adopt(sys::pidfd(child.id())?)?;
+        let fd = Fd::adopt(sys::end_of_child(child.id())?)?;
         Ok(Self {
             fd,
             stdin: child.stdin.take().map(Into::into),

@@ -3,6 +3,9 @@
 use super::{Address, invalid};
 use socket2::SockAddr;
 use std::io;
+#[cfg(target_os = "android")]
+use std::os::android::net::SocketAddrExt;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
@@ -14,6 +17,8 @@ impl Address for SocketAddr {
         if address.is_unnamed() || address.len() == 0 {
             return Self::from_pathname("");
         }
+        // Names that are in no directory, which only Linux has.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(name) = address.as_abstract_namespace() {
             return Self::from_abstract_name(name);
         }
@@ -36,12 +41,13 @@ pub(crate) fn of_unix(address: &SocketAddr) -> io::Result<SockAddr> {
     if let Some(path) = address.as_pathname() {
         return of_path(path);
     }
-    let Some(name) = address.as_abstract_name() else {
-        return Err(invalid("address of a unix socket without a name"));
-    };
-    let mut bytes = vec![0];
-    bytes.extend_from_slice(name);
-    SockAddr::unix(std::ffi::OsStr::from_bytes(&bytes))
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = address.as_abstract_name() {
+        let mut bytes = vec![0];
+        bytes.extend_from_slice(name);
+        return SockAddr::unix(std::ffi::OsStr::from_bytes(&bytes));
+    }
+    Err(invalid("address of a unix socket without a name"))
 }
 
 /// For people: a path, or a name after an `@`.
@@ -49,6 +55,5 @@ pub(super) fn display(address: &SockAddr) -> Option<String> {
     if let Some(path) = address.as_pathname() {
         return Some(path.display().to_string());
     }
-    let name = address.as_abstract_namespace()?;
-    Some(format!("@{}", String::from_utf8_lossy(name)))
+    address.as_abstract_namespace().map(|name| format!("@{}", String::from_utf8_lossy(name)))
 }

@@ -79,7 +79,7 @@ impl UnixDatagram {
     ///
     /// What the kernel says.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = Socket::pair(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;
+        let (a, b) = sys::pair(Type::DGRAM)?;
         Ok((Self { fd: Fd::new(a.into())? }, Self { fd: Fd::new(b.into())? }))
     }
 
@@ -176,7 +176,7 @@ impl UnixDatagram {
 }
 
 fn unbound() -> io::Result<Socket> {
-    Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)
+    sys::socket::new(Domain::UNIX, Type::DGRAM, None)
 }
 
 socket!(UnixDatagram, std::os::unix::net::UnixDatagram);

@@ -5,7 +5,8 @@ use super::socket::{address_methods, socket};
 use crate::accept::{self, accept_methods, incoming};
 use crate::addr;
 use crate::fd::Fd;
-use socket2::{Domain, SockAddr, Socket, Type};
+use crate::sys;
+use socket2::{Domain, SockAddr, Type};
 use std::io;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
@@ -52,7 +53,7 @@ impl UnixListener {
     }
 
     fn at(address: &SockAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let socket = sys::socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(address)?;
         socket.listen(accept::BACKLOG)?;
         Ok(Self { fd: Fd::new(socket.into())? })

@@ -6,6 +6,7 @@ use crate::deadline::Deadline;
 use crate::error;
 use crate::fd::Fd;
 use crate::stream::{read_methods, read_traits, write_methods, write_traits};
+use crate::sys;
 use crate::time;
 use netwheel_netpoll::Direction;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -107,7 +108,7 @@ impl UnixStream {
     ///
     /// What the kernel says.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = Socket::pair(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let (a, b) = sys::pair(Type::STREAM)?;
         Ok((Self { fd: Fd::new(a.into())? }, Self { fd: Fd::new(b.into())? }))
     }
 
@@ -132,7 +133,7 @@ pub(super) struct Connecting {
 
 impl Connecting {
     pub(super) fn new(deadline: Deadline) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        let socket = sys::socket::new(Domain::UNIX, Type::STREAM, None)?;
         Ok(Self { socket, deadline })
     }
 

@@ -37,22 +37,20 @@ fn without_sigpipe(write: impl FnOnce() -> io::Result<usize>) -> io::Result<usiz
         return write();
     }
     let sigpipe = sigpipe();
-    let mut pending = sigpipe;
-    // SAFETY: `pending` is a signal set that may be written to.
-    unsafe { libc::sigpending(&raw mut pending) };
+    let was_pending = is_sigpipe_pending();
     let mut before = sigpipe;
     // SAFETY: both are signal sets, and `before` may be written to.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const sigpipe, &raw mut before) };
     let result = write();
     // One that was pending before is somebody else's.
     if result.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-        && !has_sigpipe(&pending)
+        && !was_pending
+        && is_sigpipe_pending()
     {
-        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the set and the time are valid, and a null pointer asks for no details.
-        unsafe {
-            libc::sigtimedwait(&raw const sigpipe, core::ptr::null_mut(), &raw const at_once)
-        };
+        let mut signal = 0;
+        // SAFETY: the set is valid, and `signal` may be written to. It does not wait: the signal is
+        // there, and only this thread can take what its own write has caused.
+        unsafe { libc::sigwait(&raw const sigpipe, &raw mut signal) };
     }
     // SAFETY: `before` is the signal set that the call above has filled in.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, core::ptr::null_mut()) };
@@ -75,7 +73,10 @@ fn sigpipe() -> libc::sigset_t {
     set
 }
 
-fn has_sigpipe(set: &libc::sigset_t) -> bool {
-    // SAFETY: `set` is a signal set, and SIGPIPE is a signal.
-    unsafe { libc::sigismember(set, libc::SIGPIPE) == 1 }
+fn is_sigpipe_pending() -> bool {
+    let mut pending = sigpipe();
+    // SAFETY: `pending` is a signal set that may be written to.
+    unsafe { libc::sigpending(&raw mut pending) };
+    // SAFETY: `pending` is a signal set, and SIGPIPE is a signal.
+    unsafe { libc::sigismember(&raw const pending, libc::SIGPIPE) == 1 }
 }

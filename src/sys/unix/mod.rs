@@ -1,14 +1,17 @@
 //! Unix: everything is a file, and has a number.
 
+mod differences;
 pub(crate) mod file;
 pub(crate) mod socket;
 mod traits;
 pub(crate) mod unix_stream;
 
+pub(crate) use differences::{bury, end_of_child, pair, sharpen_timers};
 pub(crate) use std::os::fd::{BorrowedFd as BorrowedSource, OwnedFd as OwnedSource};
 pub(crate) use traits::file_traits;
 
 use super::{CHUNK, MAX_SLICES, Room, Taken, moved};
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -16,36 +19,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 pub(crate) fn close(fd: RawFd) -> io::Result<()> {
     // SAFETY: the caller owns the file and gives it up.
     checked(unsafe { libc::close(fd) }).map(drop)
-}
-
-/// A file that stands for a child of this process and can be waited for.
-///
-/// Once a child was waited for there is none; and its number may be somebody else's, who is not
-/// taken for it.
-pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
-    let none = || io::Error::new(io::ErrorKind::NotFound, "the child was waited for already");
-    let pid = libc::pid_t::try_from(pid).map_err(|_| none())?;
-    // SAFETY: no memory is passed.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = checked(libc::c_int::try_from(fd).expect("a descriptor is an int"));
-    let fd = owned(fd.map_err(|e| if e.raw_os_error() == Some(libc::ESRCH) { none() } else { e })?);
-    // SAFETY: all zero is a valid description of no event.
-    let mut info: libc::siginfo_t = unsafe { core::mem::zeroed() };
-    let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    // SAFETY: `info` may be written to.
-    let looked =
-        unsafe { libc::waitid(libc::P_PIDFD, fd.as_raw_fd().cast_unsigned(), &raw mut info, look) };
-    match checked(looked) {
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Err(none()),
-        // Kernels before 5.4 cannot look.
-        _ => Ok(fd),
-    }
-}
-
-/// Asks the kernel to end this thread's timed waits on time instead of within 50 us.
-pub(crate) fn sharpen_timers() {
-    // SAFETY: no memory is passed; a kernel that does not know it changes nothing.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1, 0, 0, 0) };
 }
 
 /// Has the kernel make room for descriptors up to the number `count` - 1, as it does by itself when
@@ -69,6 +42,9 @@ pub(crate) fn is_readable(fd: RawFd) -> bool {
 
 /// Puts a file into or out of non-blocking mode. Returns whether it was in blocking mode.
 pub(crate) fn set_nonblocking(fd: RawFd, on: bool) -> io::Result<bool> {
+    if on {
+        differences::refuse_sigpipe(fd);
+    }
     // SAFETY: no memory is passed.
     let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
     let wanted = if on { flags | libc::O_NONBLOCK } else { flags & !libc::O_NONBLOCK };
@@ -87,13 +63,7 @@ pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
 /// What stands for closed files of which somebody still has the number: a socket that was never
 /// connected.
 pub(crate) fn dead() -> io::Result<OwnedFd> {
-    Ok(socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?.into())
-}
-
-/// Closes what `fd` refers to and leaves the dead socket in its place.
-pub(crate) fn bury(fd: RawFd, dead: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: the caller owns the number `fd` and goes on to own it.
-    checked(unsafe { libc::dup3(dead.as_raw_fd(), fd, libc::O_CLOEXEC) }).map(drop)
+    Ok(Socket::new(Domain::UNIX, Type::STREAM, None)?.into())
 }
 
 /// The number `fd` for as long as its owner is borrowed.

@@ -1,25 +1,18 @@
 //! The system calls of sockets, one function each: no loop, no deadline.
-//!
-//! Reading and writing go past libc's functions, which are points of thread cancellation: each
-//! takes two locked instructions to say so, in a process with more than one thread, for calls
-//! that never block here.
 
-use super::{CHUNK, MAX_SLICES, Room, borrowed, checked, moved};
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+pub(crate) use super::differences::socket as new;
+
+use super::differences::{self, NO_SIGPIPE};
+use super::{CHUNK, MAX_SLICES, Room, borrowed, moved};
+use socket2::{SockAddr, SockRef, Socket};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::ptr;
-
-/// A socket in non-blocking mode, closed on exec.
-pub(crate) fn new(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-    Socket::new(domain, kind.nonblocking(), protocol)
-}
 
 /// Lets a listener have the port that a closed one keeps in `TIME_WAIT`, and further listeners have
 /// the same port if `also_listeners`.
 pub(crate) fn allow_reuse(socket: &Socket, also_listeners: bool) -> io::Result<()> {
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(also_listeners)
+    if also_listeners { differences::share_port(socket) } else { Ok(()) }
 }
 
 /// Receives; never blocks, even if somebody has cleared `O_NONBLOCK` through a duplicate (IO-11).
@@ -33,17 +26,15 @@ pub(crate) fn peek(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
 }
 
 fn recv(fd: RawFd, room: &mut Room<'_>, flags: i32) -> io::Result<usize> {
-    let (flags, nobody) = (flags | libc::MSG_DONTWAIT, ptr::null_mut::<libc::c_void>());
-    room.fill(|buf, len| {
-        // SAFETY: the room is writable for the length given, and no sender is asked for.
-        unsafe { libc::syscall(libc::SYS_recvfrom, fd, buf, len, flags, nobody, nobody) as isize }
-    })
+    let flags = flags | libc::MSG_DONTWAIT;
+    // SAFETY: the room is writable for the length given.
+    room.fill(|buf, len| unsafe { differences::recv(fd, buf, len, flags) })
 }
 
 pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_mut_ptr().cast();
-    message.msg_iovlen = bufs.len().min(MAX_SLICES);
+    message.msg_iovlen = count(bufs);
     // SAFETY: an `IoSliceMut` has the layout of an iovec and is writable for its length; the
     // header is valid, and outlives the call.
     moved(unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_DONTWAIT) })
@@ -73,21 +64,18 @@ fn recv_with_sender(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<(usize,
 
 /// How sockets are written to: a write to a connection that was shut down is an error and not a
 /// SIGPIPE (RX-10); and as for [`read`].
-const SEND_FLAGS: i32 = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+const SEND_FLAGS: i32 = NO_SIGPIPE | libc::MSG_DONTWAIT;
 
 pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     let len = buf.len().min(CHUNK);
-    let (buf, nobody, none) = (buf.as_ptr(), ptr::null::<libc::c_void>(), 0usize);
-    // SAFETY: `buf` is readable for at least the length given, and no address is passed.
-    moved(
-        unsafe { libc::syscall(libc::SYS_sendto, fd, buf, len, SEND_FLAGS, nobody, none) } as isize
-    )
+    // SAFETY: `buf` is readable for at least the length given.
+    moved(unsafe { differences::send(fd, buf.as_ptr(), len, SEND_FLAGS) })
 }
 
 pub(crate) fn write_vectored(fd: RawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_ptr().cast_mut().cast();
-    message.msg_iovlen = bufs.len().min(MAX_SLICES);
+    message.msg_iovlen = count(bufs);
     // SAFETY: the header's slices are readable (an `IoSlice` has the layout of an iovec), and the
     // call does not write to them.
     moved(unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) })
@@ -101,6 +89,11 @@ pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &SockAddr) -> io::Result<usize>
     })
 }
 
+/// How many of the slices one call takes, in whatever type the system counts them.
+pub(super) fn count<T: TryFrom<usize, Error: std::fmt::Debug>, B>(bufs: &[B]) -> T {
+    T::try_from(bufs.len().min(MAX_SLICES)).expect("it is small")
+}
+
 pub(super) fn empty_message() -> libc::msghdr {
     // SAFETY: all zero is a valid message header: no name, no control data, no slices.
     unsafe { core::mem::zeroed() }
@@ -108,15 +101,13 @@ pub(super) fn empty_message() -> libc::msghdr {
 
 /// Takes a connection, in non-blocking mode and closed on exec.
 pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SockAddr)> {
-    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let accept = |storage: *mut socket2::SockAddrStorage, len: *mut libc::socklen_t| {
         // SAFETY: `storage` is writable for `len` bytes, as `try_init` guarantees.
-        let connection = unsafe { libc::accept4(fd, storage.cast(), len, flags) };
-        checked(connection)?;
+        let connection = unsafe { differences::accept(fd, storage.cast(), len) }?;
         // SAFETY: the call has just returned this file, and nobody else has it.
         Ok(unsafe { OwnedFd::from_raw_fd(connection) })
     };
-    // SAFETY: accept4 fills in the address and its length if it succeeds.
+    // SAFETY: accept fills in the address and its length if it succeeds.
     unsafe { SockAddr::try_init(accept) }
 }
 

@@ -4,8 +4,8 @@
 //! the next message is there all the same. Such a read says that control data was left out, since
 //! nobody asked for any.
 
-use super::socket::empty_message;
-use super::{MAX_SLICES, Room, Taken, moved};
+use super::socket::{count, empty_message};
+use super::{Room, Taken, moved};
 use std::io::{self, IoSliceMut};
 use std::os::fd::RawFd;
 
@@ -25,7 +25,7 @@ pub(crate) fn read(fd: RawFd, room: &mut Room<'_>) -> io::Result<Taken> {
 pub(crate) fn read_vectored(fd: RawFd, bufs: &mut [IoSliceMut<'_>]) -> io::Result<Taken> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_mut_ptr().cast();
-    message.msg_iovlen = bufs.len().min(MAX_SLICES);
+    message.msg_iovlen = count(bufs);
     // SAFETY: an `IoSliceMut` has the layout of an iovec and is writable for its length; the
     // header is valid, and outlives the call.
     let bytes = moved(unsafe { libc::recvmsg(fd, &raw mut message, libc::MSG_DONTWAIT) })?;
