@@ -4,9 +4,12 @@ use crate::support::{Program, service};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 const BUDGET: Duration = Duration::from_millis(300);
+/// So long takes a statement of that name.
+const SLOW: Duration = Duration::from_millis(700);
 const CANCEL_REQUEST: [u8; 4] = 80_877_102_u32.to_be_bytes();
 /// What a cancel request must name: number and secret of the server's process.
 const KEY: [u8; 8] = *b"\0\0\x04\xd2\0\0\x16\x2e";
@@ -26,7 +29,7 @@ fn read_body(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Logs everybody in, answers `SELECT 1`, refuses `NONSENSE`, starts to answer `HANG`, and ignores
+/// Logs everybody in, answers `SELECT 1` and, later, `SLOW`, refuses `NONSENSE`, starts to answer `HANG`, and ignores
 /// every other statement. Reports cancel requests.
 fn script(mut stream: &TcpStream, cancels: &Sender<Vec<u8>>) -> io::Result<()> {
     let startup = read_body(stream)?;
@@ -46,7 +49,10 @@ fn script(mut stream: &TcpStream, cancels: &Sender<Vec<u8>>) -> io::Result<()> {
         stream.read_exact(&mut tag)?;
         let body = read_body(stream)?;
         let answer = match (tag[0], &body[..]) {
-            (b'Q', b"SELECT 1\0") => {
+            (b'Q', statement @ (b"SELECT 1\0" | b"SLOW\0")) => {
+                if statement == b"SLOW\0" {
+                    thread::sleep(SLOW);
+                }
                 [columns.clone(), row.clone(), message(b'C', b"SELECT 1\0"), ready.clone()].concat()
             }
             (b'Q', b"NONSENSE\0") => {
@@ -79,6 +85,17 @@ fn statements_in_time_are_answered() {
     assert!(status.success(), "{lines:?}");
     assert_eq!(lines, ["1", "ERROR: syntax error", "1"]);
     assert!(cancels.try_recv().is_err());
+}
+
+#[test]
+fn each_statement_has_a_budget_of_its_own() {
+    let (server, _cancels) = start();
+    let begun = Instant::now();
+    let args = ["--budget", "2s", &server.to_string()];
+    let (_, lines) = Program::start("postgres_client", &args, "SLOW\nSLOW\nSLOW\nSLOW\n").end();
+    // Together they take longer than one budget.
+    assert!(begun.elapsed() >= 4 * SLOW, "{:?}", begun.elapsed());
+    assert_eq!(lines, ["1"; 4]);
 }
 
 #[test]
