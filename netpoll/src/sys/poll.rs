@@ -181,17 +181,18 @@ impl PosixPoll {
         Ok(interrupted)
     }
 
-    /// In milliseconds, rounded up; a delay beyond what poll(2) takes is cut.
     fn timeout(&self, sleep: Sleep) -> libc::c_int {
         match sleep {
             Sleep::Not => 0,
             Sleep::Forever => -1,
-            Sleep::Until(end) => {
-                let left = end.saturating_sub(self.clock.now());
-                left.div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
-            }
+            Sleep::Until(end) => millis(end.saturating_sub(self.clock.now())),
         }
     }
+}
+
+/// Rounded up: down would be a busy wait. A delay beyond what poll(2) takes is cut.
+fn millis(nanos: u64) -> libc::c_int {
+    nanos.div_ceil(1_000_000).try_into().unwrap_or(libc::c_int::MAX)
 }
 
 /// Events of a poll, which has to have room for a wake-up.
@@ -394,6 +395,44 @@ mod tests {
         for (revents, directions) in table {
             assert_eq!(said(revents), directions, "{revents:#x}");
         }
+    }
+
+    #[test]
+    fn a_delay_is_rounded_up_to_milliseconds_np_3() {
+        let max = libc::c_int::MAX;
+        let table = [(0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (u64::MAX, max)];
+        for (nanos, expected) in table {
+            assert_eq!(millis(nanos), expected, "{nanos}");
+        }
+    }
+
+    /// Who waits to read from a socket with an error pending is told of the error alone, as of a
+    /// file that cannot be polled.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_error_is_bare_if_all_was_asked_about_ev_3() {
+        use std::net::UdpSocket;
+
+        let looked_at = |fd, directions| {
+            let mut entries = [asks(fd, directions)];
+            poll(&mut entries, 0).unwrap();
+            assert_eq!(entries[0].revents, libc::POLLERR);
+            entries[0]
+        };
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        socket.connect(nobody).unwrap();
+        socket.send(b"x").unwrap();
+        assert!(!is_bare_error(looked_at(socket.as_raw_fd(), Directions::READ)));
+
+        // A full pipe that nobody reads.
+        let (reader, mut writer) = io::pipe().unwrap();
+        // SAFETY: no memory is passed.
+        let size = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_GETPIPE_SZ) };
+        writer.write_all(&vec![0; usize::try_from(size).unwrap()]).unwrap();
+        drop(reader);
+        assert!(is_bare_error(looked_at(writer.as_raw_fd(), Directions::BOTH)));
+        assert!(is_bare_error(looked_at(writer.as_raw_fd(), Directions::WRITE)));
     }
 
     #[test]

@@ -6,15 +6,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Waits; returns whether a wake-up has ended it. A wait may end for nothing, which this one
-/// forgives.
+/// Waits; returns whether a wake-up has ended it, and not the delay. A wait may end for nothing,
+/// which this one forgives.
 fn is_woken<K: Kernel>(kernel: &K, at_most: Duration) -> bool {
     let clock = kernel.backend().clock();
     let end = clock.after(at_most);
     loop {
         let left = Duration::from_nanos(end.saturating_sub(clock.now()));
         if poll(kernel, Some(left)).iter().any(is_wake_up) {
-            return true;
+            return clock.now() < end;
         }
         if left.is_zero() {
             return false;

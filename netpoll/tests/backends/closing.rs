@@ -60,7 +60,8 @@ fn while_polling<K: Kernel, T>(kernel: &K, f: impl FnOnce(&Mutex<Vec<Event>>) ->
     thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
-                let events = poll(kernel, Some(LONG));
+                // Longer than anybody waits for what it reports.
+                let events = poll(kernel, Some(4 * LONG));
                 seen.lock().unwrap().extend(events);
             }
         });

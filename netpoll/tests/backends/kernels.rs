@@ -143,9 +143,9 @@ impl Kernel for Real {
                     std::thread::sleep(Duration::from_millis(1));
                 }
             });
-            let result = wait();
-            done.store(true, Ordering::Release);
-            result
+            // Also if a case fails.
+            let _done = Done(&done);
+            wait()
         })
     }
 
@@ -153,6 +153,17 @@ impl Kernel for Real {
     #[cfg(not(unix))]
     fn interrupt<T>(&self, wait: impl FnOnce() -> T) -> T {
         wait()
+    }
+}
+
+/// Says so when it is dropped.
+#[cfg(unix)]
+struct Done<'d>(&'d AtomicBool);
+
+#[cfg(unix)]
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 
