@@ -224,3 +224,26 @@ impl<L: Listener + fmt::Debug> fmt::Debug for Server<L> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Server, Until};
+    use crate::net::TcpListener;
+    use std::io;
+    use std::time::Duration;
+
+    /// Out of descriptors, one that is given back is used at once.
+    #[test]
+    fn a_pause_ends_when_a_connection_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let closer = listener.closer();
+        let mut server = Server::new(listener);
+        let connections = [(); 3].map(|()| server.connections.enter(closer.clone()));
+        let shortage = io::Error::from_raw_os_error(libc::EMFILE);
+        let Until::Room { below, deadline } = server.failed(shortage) else {
+            panic!("it waits for room")
+        };
+        assert_eq!(below, connections.len());
+        assert!(deadline.remaining().is_some_and(|left| left <= Duration::from_millis(5)));
+    }
+}

@@ -21,7 +21,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 
 /// Waits until `deadline`.
 ///
-/// Never early, and late by 66 microseconds and the scheduling of the machine. A deadline that
+/// Never early, and late by 16 microseconds and the scheduling of the machine. A deadline that
 /// has passed is over at once; [`Deadline::NEVER`] never is. It is a slot of the poller without a
 /// file, so it works on any executor, like the sockets.
 ///
