@@ -356,6 +356,7 @@ fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()
 }
 
 /// How many descriptors the kernel's table of this process has room for.
+#[cfg(unix)]
 fn room() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
