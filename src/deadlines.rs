@@ -1,12 +1,9 @@
 //! The deadline methods and `close`, the same for every type with a field `fd`; and the trait for
 //! code that is written for any of them: [`SetDeadline`].
 
-use crate::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixStream};
-use crate::pipe::{PipeReader, PipeWriter};
-use crate::process::Child;
-use crate::{Deadline, Pollable};
+use crate::Deadline;
+use crate::net::{TcpListener, TcpStream, UdpSocket};
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 /// Whatever has a read and a write deadline, for code that is written for any of them.
@@ -74,8 +71,13 @@ macro_rules! set_deadline {
     };
 }
 set_deadline! {
-    [] TcpListener, [] TcpStream, [] UdpSocket, [] UnixDatagram, [] UnixListener, [] UnixStream,
-    [] PipeReader, [] PipeWriter, [] Child, [T: AsFd] Pollable<T>,
+    [] TcpListener, [] TcpStream, [] UdpSocket,
+}
+#[cfg(unix)]
+set_deadline! {
+    [] crate::net::UnixDatagram, [] crate::net::UnixListener, [] crate::net::UnixStream,
+    [] crate::pipe::PipeReader, [] crate::pipe::PipeWriter, [] crate::process::Child,
+    [T: std::os::fd::AsFd] crate::Pollable<T>,
 }
 
 macro_rules! set_deadline_behind {

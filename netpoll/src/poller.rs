@@ -76,11 +76,12 @@ pub struct Turn {
 }
 
 impl Poller {
-    /// A poller on the best facility that the system has: epoll on Linux.
+    /// A poller on the best facility that the system has: epoll on Linux, the sockets' driver on
+    /// Windows.
     ///
     /// # Errors
     ///
-    /// `EMFILE`, `ENFILE` or `ENOMEM`: it needs two file descriptors.
+    /// `EMFILE`, `ENFILE` or `ENOMEM`: epoll needs two file descriptors.
     pub fn new() -> io::Result<Self> {
         Ok(Self::with_backend(System::new()?))
     }

@@ -33,7 +33,7 @@
 //! A [`file`](Sim::file) is one end of a stream; the test is the network behind it:
 //! [`deliver`](Sim::deliver), [`end`](Sim::end), [`fail`](Sim::fail) and [`drain`](Sim::drain)
 //! raise edges as a socket would, [`read`](Sim::read) and [`write`](Sim::write) are its system
-//! calls. They fail with the errno that Linux would give. [`report`](Sim::report) says
+//! calls. They fail with the errno that Linux would give, or Windows with one of the same kind. [`report`](Sim::report) says
 //! anything about any file, true or not: spurious events, bare errors, events of files long
 //! closed.
 //!
@@ -50,6 +50,7 @@
 //! another thread does something, and only [`advance`](Sim::advance) moves the clock.
 
 mod chance;
+mod errno;
 mod kernel;
 
 pub use chance::Faults;

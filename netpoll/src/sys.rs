@@ -9,7 +9,11 @@ cfg_select! {
         pub use poll::PosixPoll;
         pub(crate) use unix::{coarse_nanos, monotonic_nanos};
     }
-    _ => {}
+    windows => {
+        mod windows;
+        pub use windows::Afd;
+        pub(crate) use windows::{coarse_nanos, monotonic_nanos};
+    }
 }
 
 cfg_select! {
@@ -85,5 +89,9 @@ cfg_select! {
     unix => {
         /// What a poller is made on.
         pub(crate) type System = PosixPoll;
+    }
+    windows => {
+        /// What a poller is made on.
+        pub(crate) type System = Afd;
     }
 }

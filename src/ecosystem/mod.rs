@@ -27,13 +27,10 @@ mod tokio;
 #[cfg(feature = "tracing")]
 pub(crate) mod tracing;
 
-use crate::Pollable;
 use crate::error::is_closed;
-use crate::net::{TcpStream, UnixStream};
-use crate::pipe::PipeWriter;
-use std::io::{self, Write};
+use crate::net::TcpStream;
+use std::io;
 use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 
 /// Calls `$read` for every type that can be read from, and `$write` for every one that can be
@@ -42,13 +39,19 @@ macro_rules! for_streams {
     ($read:ident, $write:ident) => {
         $read!([] $crate::net::TcpStream, []);
         $write!([] $crate::net::TcpStream, []);
+        #[cfg(unix)]
         $read!([] $crate::net::UnixStream, []);
+        #[cfg(unix)]
         $write!([] $crate::net::UnixStream, []);
+        #[cfg(unix)]
         $read!([] $crate::pipe::PipeReader, []);
+        #[cfg(unix)]
         $write!([] $crate::pipe::PipeWriter, []);
+        #[cfg(unix)]
         $read!(
             [T: ::std::os::fd::AsFd] $crate::Pollable<T>, [where for<'f> &'f T: ::std::io::Read]
         );
+        #[cfg(unix)]
         $write!(
             [T: ::std::os::fd::AsFd] $crate::Pollable<T>, [where for<'f> &'f T: ::std::io::Write]
         );
@@ -82,10 +85,13 @@ macro_rules! finish_by_shutdown {
         )*
     };
 }
-finish_by_shutdown!(TcpStream, UnixStream);
+finish_by_shutdown!(TcpStream);
+#[cfg(unix)]
+finish_by_shutdown!(crate::net::UnixStream);
 
 /// The end of a pipe is its close.
-impl Finish for PipeWriter {
+#[cfg(unix)]
+impl Finish for crate::pipe::PipeWriter {
     fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(match self.close() {
             Err(error) if is_closed(&error) => Ok(()),
@@ -95,12 +101,13 @@ impl Finish for PipeWriter {
 }
 
 /// How to end it is known to its owner alone.
-impl<T: AsFd> Finish for Pollable<T>
+#[cfg(unix)]
+impl<T: std::os::fd::AsFd> Finish for crate::Pollable<T>
 where
-    for<'f> &'f T: Write,
+    for<'f> &'f T: io::Write,
 {
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_write_with(cx, |mut file| file.flush())
+        self.poll_write_with(cx, |mut file| io::Write::flush(&mut file))
     }
 
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

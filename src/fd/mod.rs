@@ -77,6 +77,7 @@ impl Polled {
 /// Where a file comes from.
 enum Origin {
     Ours(OwnedSource),
+    #[cfg(unix)]
     Lent(RawSource),
 }
 
@@ -153,6 +154,7 @@ impl Fd {
         let descriptor = reactor.poller().descriptor()?;
         let (fd, ownership) = match origin {
             Origin::Ours(file) => (sys::into_raw(file), Ownership::Ours),
+            #[cfg(unix)]
             Origin::Lent(fd) => (fd, Ownership::Lent),
         };
         let registered = descriptor.open(fd);
@@ -641,6 +643,7 @@ thread_local! {
     static CALLS_OUT: Cell<u32> = const { Cell::new(0) };
 }
 
+#[cfg(unix)]
 /// Calls code that is not ours, and may close the file it is called with, or any other.
 pub(crate) fn call_out<T>(f: impl FnOnce() -> T) -> T {
     struct Return;

@@ -21,6 +21,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(unix)]
+use libc::ECONNRESET;
+#[cfg(windows)]
+use windows_sys::Win32::Networking::WinSock::WSAECONNRESET as ECONNRESET;
+
 const MS: u64 = 1_000_000;
 
 /// How late a deadline may be: less than a tick of the wheel.
@@ -456,7 +461,7 @@ fn an_error_of_the_connection_is_passed_on() {
     in_both_forms(|world| {
         let number = world.number;
         world.set(Directions::BOTH, world.at(5000));
-        world.when(10, move |sim, _| sim.fail(number, libc::ECONNRESET).unwrap());
+        world.when(10, move |sim, _| sim.fail(number, ECONNRESET).unwrap());
         assert_eq!(world.read(1).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(world.sim.now(), 10 * MS);
     });

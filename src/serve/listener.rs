@@ -1,7 +1,9 @@
 //! What a server accepts from: [`Listener`].
 
 use crate::Closer;
-use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use crate::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use crate::net::{UnixListener, UnixStream};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -105,6 +107,7 @@ macro_rules! listener {
 }
 
 listener!(TcpListener, TcpStream, std::net::SocketAddr);
+#[cfg(unix)]
 listener!(UnixListener, UnixStream, std::os::unix::net::SocketAddr);
 
 /// To keep the listener: for its deadline, or for servers that share it.

@@ -39,15 +39,19 @@ impl Pacing {
 /// has it: both pass.
 pub(crate) fn is_final(error: &io::Error) -> bool {
     match error.raw_os_error() {
-        Some(code) => matches!(code, libc::EBADF | libc::EINVAL | libc::ENOTSOCK),
+        Some(code) => crate::sys::socket::is_no_listener(code),
         None => error.kind() == io::ErrorKind::Unsupported,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Pacing, is_final};
+    use super::Pacing;
+    #[cfg(unix)]
+    use super::is_final;
+    #[cfg(unix)]
     use crate::error;
+    #[cfg(unix)]
     use std::io;
     use std::time::Duration;
 
@@ -72,6 +76,7 @@ mod tests {
         assert_eq!(pacing.succeeded(), u32::MAX);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_shortage_passes_and_a_file_that_is_no_listener_does_not() {
         let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];

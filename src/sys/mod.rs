@@ -8,13 +8,18 @@
 pub(crate) mod room;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 pub(crate) use room::Room;
 #[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(windows)]
+pub(crate) use windows::*;
 
 pub(crate) use netwheel_netpoll::RawSource;
 
+#[cfg(unix)]
 use std::io;
 
 /// The most that one call is asked to move: some kernels fail above 2 GiB (IO-3).
@@ -38,6 +43,7 @@ impl From<usize> for Taken {
 }
 
 /// What a call that returns a negative number for failure has moved.
+#[cfg(unix)]
 fn moved(n: isize) -> io::Result<usize> {
     usize::try_from(n).map_err(|_| io::Error::last_os_error())
 }

@@ -1,6 +1,8 @@
 //! Where the kernel is to put bytes: [`Room`].
 
-use super::{CHUNK, moved};
+use super::CHUNK;
+#[cfg(unix)]
+use super::moved;
 use std::io;
 use std::mem::MaybeUninit;
 
@@ -28,9 +30,24 @@ impl<'b> Room<'b> {
 
     /// Makes a call with the start of the room and how much of it the call may use; it returns how
     /// many bytes it has written there, or -1.
+    #[cfg(unix)]
     pub(super) fn fill(&mut self, call: impl FnOnce(*mut u8, usize) -> isize) -> io::Result<usize> {
         let len = self.bytes.len().min(CHUNK);
         self.filled = moved(call(self.bytes.as_mut_ptr().cast(), len))?;
+        Ok(self.filled)
+    }
+}
+
+#[cfg(windows)]
+impl Room<'_> {
+    /// Makes a call with as much of the room as one call may use; it returns how many bytes it has
+    /// written to the front.
+    pub(super) fn receive(
+        &mut self,
+        call: impl FnOnce(&mut [MaybeUninit<u8>]) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let len = self.bytes.len().min(CHUNK);
+        self.filled = call(&mut self.bytes[..len])?;
         Ok(self.filled)
     }
 }

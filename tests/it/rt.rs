@@ -1,13 +1,19 @@
 //! The scheduler.
 
-use netwheel::net::{TcpListener, TcpStream, UnixStream};
+#[cfg(unix)]
+use netwheel::Pollable;
+#[cfg(unix)]
+use netwheel::net::UnixStream;
+use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt::{self, Runtime, yield_now};
-use netwheel::{Deadline, Pollable, time};
+use netwheel::{Deadline, time};
 use std::cell::Cell;
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+#[cfg(unix)]
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
@@ -63,6 +69,7 @@ fn a_reader_released_while_its_worker_is_busy_is_woken() -> io::Result<()> {
 
 /// Operations that never have to wait would keep a worker for themselves (budget), whatever
 /// style they are in.
+#[cfg(unix)]
 #[test]
 fn a_task_that_never_waits_leaves_others_their_turn() -> io::Result<()> {
     for polled in [false, true] {
@@ -237,7 +244,7 @@ mod local {
             })
         };
         rt::run_local(async {
-            let (a, b) = UnixStream::pair()?;
+            let (a, b) = crate::sockets::util::tcp_pair();
             b.set_read_deadline(PATIENCE)?;
             let count = Rc::new(Cell::new(0));
             let reader = rt::spawn_local({
@@ -297,7 +304,7 @@ mod local {
     /// The thread that drove the socket is gone: whoever blocks on it polls for itself.
     #[test]
     fn a_socket_outlives_the_scheduler_that_drove_it() -> io::Result<()> {
-        let (a, b) = rt::run_local(async { UnixStream::pair() })??;
+        let (a, b) = rt::run_local(async { crate::sockets::util::tcp_pair() })?;
         let reader = thread::spawn(move || io::Read::read(&mut &b, &mut [0; 8]));
         thread::sleep(Duration::from_millis(5));
         (&a).write_all(b"hello")?;
@@ -307,6 +314,7 @@ mod local {
 }
 
 /// Somebody else polls while a worker computes: events do not wait for its task to end.
+#[cfg(unix)]
 #[test]
 fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()> {
     let runtime = Runtime::builder().workers(2).build()?;
@@ -348,12 +356,14 @@ fn events_are_seen_while_the_worker_that_polled_last_computes() -> io::Result<()
 }
 
 /// How many descriptors the kernel's table of this process has room for.
+#[cfg(unix)]
 fn room() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
     line.trim().parse().unwrap()
 }
 
+#[cfg(unix)]
 #[test]
 fn a_runtime_makes_room_for_descriptors_before_it_starts() {
     let _runtime = Runtime::builder().descriptors(900).build().unwrap();

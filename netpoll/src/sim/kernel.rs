@@ -13,6 +13,7 @@
 //! Or poll(2), if it is told to be [one-shot](Kernel::one_shot): then an event names what is armed
 //! alone, and disarms it.
 
+use super::errno;
 use crate::backend::{Event, Events};
 use crate::{Direction, Directions, RawSource, Token};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -141,7 +142,7 @@ impl Kernel {
 
     fn free_number(&self) -> io::Result<RawSource> {
         if self.numbers.len() >= self.max_files {
-            return Err(errno(libc::EMFILE));
+            return Err(error(errno::EMFILE));
         }
         let next = self.numbers.last_key_value().map_or(FIRST, |(fd, _)| fd + 1);
         Ok(self.free_numbers.first().copied().unwrap_or(next))
@@ -157,8 +158,8 @@ impl Kernel {
 
     /// Gives up a number; the file and its registrations go with the last one.
     pub(super) fn close(&mut self, fd: RawSource) -> io::Result<()> {
-        let index = self.numbers.remove(&fd).ok_or_else(|| errno(libc::EBADF))?;
-        let file = self.files[index].as_mut().ok_or_else(|| errno(libc::EBADF))?;
+        let index = self.numbers.remove(&fd).ok_or_else(|| error(errno::EBADF))?;
+        let file = self.files[index].as_mut().ok_or_else(|| error(errno::EBADF))?;
         file.names -= 1;
         if file.names == 0 {
             self.registrations -= file.registrations.len();
@@ -178,13 +179,13 @@ impl Kernel {
         let armed = if self.one_shot { Directions::NONE } else { Directions::BOTH };
         let file = self.file(fd)?;
         if file.kind == Kind::Regular {
-            return Err(errno(libc::EPERM));
+            return Err(error(errno::EPERM));
         }
         if file.registrations.iter().any(|registration| registration.fd == fd) {
-            return Err(errno(libc::EEXIST));
+            return Err(error(errno::EEXIST));
         }
         if is_full {
-            return Err(errno(libc::ENOSPC));
+            return Err(error(errno::ENOSPC));
         }
         file.registrations.push(Registration { fd, token, armed, queued: true });
         self.registrations += 1;
@@ -195,7 +196,7 @@ impl Kernel {
     pub(super) fn deregister(&mut self, fd: RawSource) -> io::Result<()> {
         let file = self.file(fd)?;
         let at = file.registrations.iter().position(|registration| registration.fd == fd);
-        file.registrations.remove(at.ok_or_else(|| errno(libc::ENOENT))?);
+        file.registrations.remove(at.ok_or_else(|| error(errno::ENOENT))?);
         self.registrations -= 1;
         Ok(())
     }
@@ -273,19 +274,19 @@ impl Kernel {
             return Ok(count);
         }
         match file.failed {
-            Some(code) => Err(errno(code)),
+            Some(code) => Err(error(code)),
             None if file.ended => Ok(0),
-            None => Err(errno(libc::EAGAIN)),
+            None => Err(error(errno::EAGAIN)),
         }
     }
 
     pub(super) fn write(&mut self, fd: RawSource, len: usize) -> io::Result<usize> {
         let file = self.file(fd)?;
         if let Some(code) = file.failed {
-            return Err(errno(code));
+            return Err(error(code));
         }
         if file.space == 0 {
-            return Err(errno(libc::EAGAIN));
+            return Err(error(errno::EAGAIN));
         }
         let count = file.space.min(len);
         file.space -= count;
@@ -348,12 +349,12 @@ impl Kernel {
     }
 
     fn index(&self, fd: RawSource) -> io::Result<usize> {
-        self.numbers.get(&fd).copied().ok_or_else(|| errno(libc::EBADF))
+        self.numbers.get(&fd).copied().ok_or_else(|| error(errno::EBADF))
     }
 
     fn file(&mut self, fd: RawSource) -> io::Result<&mut File> {
         let index = self.index(fd)?;
-        self.files[index].as_mut().ok_or_else(|| errno(libc::EBADF))
+        self.files[index].as_mut().ok_or_else(|| error(errno::EBADF))
     }
 }
 
@@ -375,6 +376,6 @@ impl File {
     }
 }
 
-fn errno(code: i32) -> io::Error {
+fn error(code: i32) -> io::Error {
     io::Error::from_raw_os_error(code)
 }

@@ -2,13 +2,33 @@
 //! and the [`Simulated`] one.
 
 use crate::watch::LONG;
-use netwheel_netpoll::Backend;
 use netwheel_netpoll::sim::Sim;
+use netwheel_netpoll::{Backend, RawSource};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::fd::{AsRawFd, RawFd};
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
+#[cfg(windows)]
+use std::os::windows::io::AsRawSocket;
+#[cfg(unix)]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// What this system calls errors that the cases look for.
+pub(crate) mod errno {
+    #[cfg(unix)]
+    pub(crate) use libc::{EBADF, ECONNRESET, EPERM};
+
+    /// `WSAENOTSOCK`.
+    #[cfg(windows)]
+    pub(crate) const EBADF: i32 = 10038;
+    /// `WSAECONNRESET`.
+    #[cfg(windows)]
+    pub(crate) const ECONNRESET: i32 = 10054;
+    /// `ERROR_ACCESS_DENIED`.
+    #[cfg(windows)]
+    pub(crate) const EPERM: i32 = 5;
+}
 
 pub(crate) trait Kernel: Sync {
     type End: End;
@@ -20,7 +40,7 @@ pub(crate) trait Kernel: Sync {
     fn pair(&self) -> (Self::End, Self::End);
 
     /// A file that cannot be polled, if there are any; it stays open.
-    fn unpollable(&self) -> Option<RawFd>;
+    fn unpollable(&self) -> Option<RawSource>;
 
     /// Whether a file that is registered already is registered anew, with the last token.
     fn registers_anew(&self) -> bool {
@@ -31,7 +51,7 @@ pub(crate) trait Kernel: Sync {
     fn interrupt<T>(&self, wait: impl FnOnce() -> T) -> T;
 
     /// A listener and its number, if the kernel has addresses that can be in use.
-    fn listener(&self) -> Option<(TcpListener, RawFd)> {
+    fn listener(&self) -> Option<(TcpListener, RawSource)> {
         None
     }
 
@@ -41,7 +61,7 @@ pub(crate) trait Kernel: Sync {
 
 /// One end of a connected pair; dropping it closes it.
 pub(crate) trait End: Send + Sync {
-    fn fd(&self) -> RawFd;
+    fn fd(&self) -> RawSource;
 
     /// Reads up to `len` bytes.
     fn read(&self, len: usize) -> io::Result<usize>;
@@ -57,6 +77,16 @@ pub(crate) trait End: Send + Sync {
 
     /// Whether the peer has closed its end, within [`LONG`].
     fn awaits_end(&self) -> bool;
+}
+
+#[cfg(unix)]
+fn number(socket: &impl AsRawFd) -> RawSource {
+    socket.as_raw_fd()
+}
+
+#[cfg(windows)]
+fn number(socket: &impl AsRawSocket) -> RawSource {
+    socket.as_raw_socket()
 }
 
 /// The system's own kernel, under one of its backends.
@@ -90,10 +120,10 @@ impl Real {
 impl Kernel for Real {
     type End = TcpStream;
 
-    fn listener(&self) -> Option<(TcpListener, RawFd)> {
+    fn listener(&self) -> Option<(TcpListener, RawSource)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let fd = listener.as_raw_fd();
+        let fd = number(&listener);
         Some((listener, fd))
     }
 
@@ -117,12 +147,12 @@ impl Kernel for Real {
     }
 
     #[cfg(unix)]
-    fn unpollable(&self) -> Option<RawFd> {
+    fn unpollable(&self) -> Option<RawSource> {
         Some(self.regular.as_raw_fd())
     }
 
     #[cfg(not(unix))]
-    fn unpollable(&self) -> Option<RawFd> {
+    fn unpollable(&self) -> Option<RawSource> {
         None
     }
 
@@ -168,8 +198,8 @@ impl Drop for Done<'_> {
 }
 
 impl End for TcpStream {
-    fn fd(&self) -> RawFd {
-        self.as_raw_fd()
+    fn fd(&self) -> RawSource {
+        number(self)
     }
 
     fn read(&self, len: usize) -> io::Result<usize> {
@@ -198,13 +228,13 @@ impl End for TcpStream {
 /// The kernel in memory.
 pub(crate) struct Simulated {
     sim: Sim,
-    regular: RawFd,
+    regular: RawSource,
 }
 
 /// Which end of a simulated stream: the file, or the network behind it.
 pub(crate) enum SimulatedEnd {
-    Near(Sim, RawFd),
-    Far(Sim, RawFd),
+    Near(Sim, RawSource),
+    Far(Sim, RawSource),
 }
 
 impl Simulated {
@@ -234,7 +264,7 @@ impl Kernel for Simulated {
         (SimulatedEnd::Near(self.sim.clone(), fd), SimulatedEnd::Far(self.sim.clone(), fd))
     }
 
-    fn unpollable(&self) -> Option<RawFd> {
+    fn unpollable(&self) -> Option<RawSource> {
         Some(self.regular)
     }
 
@@ -249,7 +279,7 @@ impl Kernel for Simulated {
 }
 
 impl End for SimulatedEnd {
-    fn fd(&self) -> RawFd {
+    fn fd(&self) -> RawSource {
         let (Self::Near(_, fd) | Self::Far(_, fd)) = self;
         *fd
     }
@@ -278,7 +308,7 @@ impl End for SimulatedEnd {
     fn reset(self) {
         match &self {
             Self::Near(..) => panic!("the network cannot be reset"),
-            Self::Far(sim, fd) => sim.fail(*fd, libc::ECONNRESET).unwrap(),
+            Self::Far(sim, fd) => sim.fail(*fd, errno::ECONNRESET).unwrap(),
         }
     }
 

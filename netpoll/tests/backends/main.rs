@@ -110,6 +110,8 @@ mod stamped {
         kqueue: Real::on(netwheel_netpoll::Kqueue::new()).registers_anew();
         #[cfg(any(target_os = "illumos", target_os = "solaris"))]
         ports: Real::on(netwheel_netpoll::EventPorts::new());
+        #[cfg(windows)]
+        afd: Real::on(netwheel_netpoll::Afd::new());
         sim: Simulated::new();
         sim_one_shot: Simulated::one_shot();
     }

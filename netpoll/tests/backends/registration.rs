@@ -1,9 +1,9 @@
 //! Clause 1: registration.
 
-use crate::kernels::{End, Kernel};
+use crate::kernels::{End, Kernel, errno};
 use crate::watch::{READ, WRITE, Watched, look, token};
+use netwheel_netpoll::RawSource;
 use std::io::{self, ErrorKind};
-use std::os::fd::RawFd;
 
 pub(crate) fn what_holds_already_is_reported<K: Kernel>(kernel: &K) {
     let (near, far) = kernel.pair();
@@ -17,12 +17,12 @@ pub(crate) fn what_holds_already_is_reported<K: Kernel>(kernel: &K) {
 }
 
 pub(crate) fn what_cannot_be_polled_is_refused<K: Kernel>(kernel: &K) {
-    let refused = |fd: RawFd| -> io::Error { kernel.backend().open(fd, token()).unwrap_err() };
+    let refused = |fd: RawSource| -> io::Error { kernel.backend().open(fd, token()).unwrap_err() };
     if let Some(fd) = kernel.unpollable() {
-        assert_eq!(refused(fd).raw_os_error(), Some(libc::EPERM));
+        assert_eq!(refused(fd).raw_os_error(), Some(errno::EPERM));
     }
-    for fd in [-1, RawFd::MAX] {
-        assert_eq!(refused(fd).raw_os_error(), Some(libc::EBADF));
+    for fd in [!0, RawSource::MAX] {
+        assert_eq!(refused(fd).raw_os_error(), Some(errno::EBADF));
     }
     assert!(look(kernel).is_empty(), "of what was refused nothing is reported");
 }
@@ -51,9 +51,9 @@ pub(crate) fn a_file_is_registered_again_after_it_was_deregistered<K: Kernel>(ke
 
 pub(crate) fn a_file_that_is_not_registered_cannot_be_deregistered<K: Kernel>(kernel: &K) {
     let (near, _far) = kernel.pair();
-    let refused = |fd: RawFd| kernel.backend().close(fd).unwrap_err();
+    let refused = |fd: RawSource| kernel.backend().close(fd).unwrap_err();
     assert_eq!(refused(near.fd()).kind(), ErrorKind::NotFound);
-    assert_eq!(refused(-1).raw_os_error(), Some(libc::EBADF));
+    assert_eq!(refused(!0).raw_os_error(), Some(errno::EBADF));
     let near = Watched::new(kernel, near).close();
     assert_eq!(refused(near.fd()).kind(), ErrorKind::NotFound);
 }

@@ -1,9 +1,8 @@
 //! A registered file, and what is reported of it: [`Watched`].
 
 use crate::kernels::{End, Kernel};
-use netwheel_netpoll::{Direction, Directions, Event, Events, Token};
+use netwheel_netpoll::{Direction, Directions, Event, Events, RawSource, Token};
 use std::io;
-use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -70,7 +69,7 @@ impl<'k, K: Kernel> Watched<'k, K> {
         (this, far)
     }
 
-    pub(crate) fn fd(&self) -> RawFd {
+    pub(crate) fn fd(&self) -> RawSource {
         self.end.fd()
     }
 

@@ -21,6 +21,7 @@ mod event;
 mod race;
 mod resolve;
 mod target;
+#[cfg(unix)]
 mod unix;
 mod wait;
 
@@ -30,13 +31,17 @@ pub use error::{DialError, Phase, Reason};
 pub use event::{Event, Tried};
 pub use resolve::Resolver;
 pub use target::Target;
+#[cfg(unix)]
 pub use unix::DialingUnix;
 
 pub(super) use attempt::Attempt;
 pub(super) use connecting::{Connecting, Local};
 pub(super) use wait::block;
 
-use super::{TcpStream, UnixStream};
+use super::TcpStream;
+#[cfg(unix)]
+use super::UnixStream;
+#[cfg(unix)]
 use crate::addr;
 use crate::deadline::Deadline;
 use dial::Dial;
@@ -44,9 +49,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(unix)]
 use unix::UnixDial;
 
 /// Connects to names and addresses under one deadline: over resolving, connecting to as many
@@ -340,6 +347,7 @@ impl Dialer {
     /// # std::fs::remove_file(path)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    #[cfg(unix)]
     pub fn dial_unix(
         &self,
         path: impl AsRef<Path>,
@@ -367,6 +375,7 @@ impl Dialer {
     /// let dialing = Dialer::new().dial_unix_async("/run/nobody", Duration::ZERO);
     /// assert!(is_deadline(&block_on(dialing).unwrap_err()));
     /// ```
+    #[cfg(unix)]
     pub fn dial_unix_async(
         &self,
         path: impl AsRef<Path>,
@@ -379,6 +388,7 @@ impl Dialer {
         Dial::new(Arc::clone(&self.config), target, deadline)
     }
 
+    #[cfg(unix)]
     fn start_unix(&self, path: &Path, deadline: Deadline) -> UnixDial {
         let name = path.display().to_string().into();
         UnixDial::new(name, addr::of_path(path), deadline, self.config.canceller.clone())

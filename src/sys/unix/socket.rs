@@ -111,6 +111,11 @@ pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SockAddr)> {
     unsafe { SockAddr::try_init(accept) }
 }
 
+/// Whether accepting fails with `code` because there is no listener in that file.
+pub(crate) fn is_no_listener(code: i32) -> bool {
+    matches!(code, libc::EBADF | libc::EINVAL | libc::ENOTSOCK)
+}
+
 /// The error that a socket has stored, if any (`SO_ERROR`); reading it takes it.
 pub(crate) fn take_error(fd: RawFd) -> io::Result<Option<io::Error>> {
     with_options(fd, |socket| socket.take_error())

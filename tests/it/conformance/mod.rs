@@ -8,7 +8,9 @@ mod forms;
 mod sockets;
 
 use forms::{Blocking, Foreign, Polled, Tasks};
-use sockets::{Any, Pipe, StdioPipe, Tcp, Udp, Unix, UnixMessages};
+#[cfg(unix)]
+use sockets::{Any, Pipe, StdioPipe, Unix, UnixMessages};
+use sockets::{Tcp, Udp};
 
 /// The tests of one type: a module for each form.
 macro_rules! hold {
@@ -36,9 +38,14 @@ macro_rules! hold {
 }
 
 hold!(tcp: Tcp: reading, writing, stream, duplex, shared; alone: reading, writing, stream, duplex);
+#[cfg(unix)]
 hold!(unix: Unix: reading, writing, stream, duplex, shared; alone: reading, writing, stream, duplex);
+#[cfg(unix)]
 hold!(pipe: Pipe: reading, writing, stream, shared; alone: reading, writing, stream);
+#[cfg(unix)]
 hold!(stdio: StdioPipe: reading, writing, stream, shared; alone: reading, writing, stream);
+#[cfg(unix)]
 hold!(any: Any: reading, writing, stream, duplex, shared; alone: reading, writing, stream, duplex);
+#[cfg(unix)]
 hold!(unix_messages: UnixMessages: reading, writing, duplex, shared; alone: reading, writing);
 hold!(udp: Udp: reading, duplex, shared; alone: reading);

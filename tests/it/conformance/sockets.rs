@@ -1,17 +1,14 @@
 //! Pairs of each type.
 
 use super::forms::Socket;
-use netwheel::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixStream};
-use netwheel::pipe::{PipeReader, PipeWriter, pipe};
-use netwheel::{Deadline, Pollable};
+use netwheel::Deadline;
+use netwheel::net::{TcpListener, TcpStream, UdpSocket};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::process::{Command, Stdio};
 use std::task::{Context, Poll};
 
 pub(crate) struct Tcp(TcpStream);
-pub(crate) struct Unix(UnixStream);
 
 /// The deadlines of a type with one field, and its close.
 macro_rules! deadlines {
@@ -89,7 +86,6 @@ macro_rules! streams {
 
 streams! {
     Tcp: tcp_pair();
-    Unix: UnixStream::pair();
 }
 
 fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
@@ -97,171 +93,6 @@ fn tcp_pair() -> io::Result<(TcpStream, TcpStream)> {
     let client = TcpStream::connect(listener.local_addr()?)?;
     Ok((client, listener.accept()?.0))
 }
-
-/// A socket of std under a [`Pollable`].
-pub(crate) struct Any(Pollable<std::os::unix::net::UnixStream>);
-
-impl Socket for Any {
-    fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = std::os::unix::net::UnixStream::pair()?;
-        Ok((Self(Pollable::new(a)?), Self(Pollable::new(b)?)))
-    }
-
-    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(buf)
-    }
-
-    fn write(&self, buf: &[u8]) -> io::Result<usize> {
-        (&self.0).write(buf)
-    }
-
-    fn read_async(&self, buf: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send {
-        self.0.read_with_async(|mut file| if buf.is_empty() { Ok(0) } else { file.read(buf) })
-    }
-
-    fn write_async(&self, buf: &[u8]) -> impl Future<Output = io::Result<usize>> + Send {
-        self.0.write_with_async(|mut file| file.write(buf))
-    }
-
-    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read_with(cx, |mut file| if buf.is_empty() { Ok(0) } else { file.read(buf) })
-    }
-
-    fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_write_with(cx, |mut file| file.write(buf))
-    }
-
-    fn end_writing(&self) -> io::Result<()> {
-        self.0.get_ref().shutdown(Shutdown::Write)
-    }
-
-    /// The file is closed for the peer too: `Pollable` leaves that to the file's owner.
-    fn close(&self) -> io::Result<()> {
-        self.0.close()?;
-        self.0.get_ref().shutdown(Shutdown::Both)
-    }
-
-    fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_deadline(deadline)
-    }
-
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_read_deadline(deadline)
-    }
-
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_write_deadline(deadline)
-    }
-}
-
-/// An end of a pipe. The end that writes cannot read, and the other way round.
-pub(crate) enum End {
-    Reader(PipeReader),
-    Writer(PipeWriter),
-}
-
-/// A pipe.
-pub(crate) struct Pipe(End);
-
-/// What a child process makes of a pair: its stdin is written to, its stdout read from.
-pub(crate) struct StdioPipe(End);
-
-fn wrong_end<T>() -> io::Result<T> {
-    Err(io::Error::other("the other end of the pipe does that"))
-}
-
-macro_rules! each_end {
-    ($self:expr, $end:ident => $do:expr) => {
-        match &$self.0 {
-            End::Reader($end) => $do,
-            End::Writer($end) => $do,
-        }
-    };
-}
-
-macro_rules! pipes {
-    ($($type:ident: $pair:expr;)*) => {
-        $(
-            impl Socket for $type {
-                fn pair() -> io::Result<(Self, Self)> {
-                    let (reader, writer) = $pair?;
-                    Ok((Self(End::Writer(writer)), Self(End::Reader(reader))))
-                }
-
-                fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
-                    let End::Reader(end) = &self.0 else { return wrong_end() };
-                    Read::read(&mut &*end, buf)
-                }
-
-                fn write(&self, buf: &[u8]) -> io::Result<usize> {
-                    let End::Writer(end) = &self.0 else { return wrong_end() };
-                    Write::write(&mut &*end, buf)
-                }
-
-                async fn read_async(&self, buf: &mut [u8]) -> io::Result<usize> {
-                    let End::Reader(end) = &self.0 else { return wrong_end() };
-                    end.read_async(buf).await
-                }
-
-                async fn write_async(&self, buf: &[u8]) -> io::Result<usize> {
-                    let End::Writer(end) = &self.0 else { return wrong_end() };
-                    end.write_async(buf).await
-                }
-
-                fn poll_read(
-                    &self,
-                    cx: &mut Context<'_>,
-                    buf: &mut [u8],
-                ) -> Poll<io::Result<usize>> {
-                    let End::Reader(end) = &self.0 else { return Poll::Ready(wrong_end()) };
-                    end.poll_read(cx, buf)
-                }
-
-                fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-                    let End::Writer(end) = &self.0 else { return Poll::Ready(wrong_end()) };
-                    end.poll_write(cx, buf)
-                }
-
-                fn end_writing(&self) -> io::Result<()> {
-                    self.close()
-                }
-
-                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    each_end!(self, end => end.set_deadline(deadline))
-                }
-
-                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    each_end!(self, end => end.set_read_deadline(deadline))
-                }
-
-                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    each_end!(self, end => end.set_write_deadline(deadline))
-                }
-
-                fn close(&self) -> io::Result<()> {
-                    each_end!(self, end => end.close())
-                }
-            }
-        )*
-    };
-}
-
-pipes! {
-    Pipe: pipe();
-    StdioPipe: stdio();
-}
-
-/// The pipes of a child that copies what it reads.
-fn stdio() -> io::Result<(PipeReader, PipeWriter)> {
-    let mut cat = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    let (stdin, stdout) = (cat.stdin.take().expect("piped"), cat.stdout.take().expect("piped"));
-    // It ends when its stdin does; nobody but the test waits for it.
-    std::thread::spawn(move || cat.wait());
-    Ok((stdout.into(), stdin.into()))
-}
-
-/// Unix datagrams.
-pub(crate) struct UnixMessages(UnixDatagram);
 
 /// UDP sockets that are connected to each other.
 pub(crate) struct Udp(UdpSocket);
@@ -320,7 +151,6 @@ macro_rules! messages {
 }
 
 messages! {
-    UnixMessages: UnixDatagram::pair();
     Udp: udp_pair();
 }
 
@@ -330,3 +160,10 @@ fn udp_pair() -> io::Result<(UdpSocket, UdpSocket)> {
     b.connect(a.local_addr()?)?;
     Ok((a, b))
 }
+
+// After the macros that it uses.
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+pub(crate) use unix::{Any, Pipe, StdioPipe, Unix, UnixMessages};

@@ -1,12 +1,18 @@
 //! Closing: from anywhere, for good, and of nothing else.
 
 use super::util::{PATIENCE, blocked, ends, in_child, ms, tcp_pair};
-use netwheel::net::{TcpListener, TcpStream, UdpSocket, UnixStream};
-use netwheel::{is_closed, pipe};
+use netwheel::is_closed;
+use netwheel::net::{TcpListener, UdpSocket};
+#[cfg(unix)]
+use netwheel::net::{TcpStream, UnixStream};
+#[cfg(unix)]
+use netwheel::pipe;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+#[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
+#[cfg(unix)]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -127,6 +133,7 @@ fn closed_sockets_say_so_whatever_is_asked() {
 
 /// The number of a closed file is taken again at once. Whoever was using the old file must not see
 /// the new one.
+#[cfg(unix)]
 #[test]
 fn c7_a_reused_number_is_never_read_by_mistake() {
     ends(|| {
@@ -164,12 +171,14 @@ fn c7_a_reused_number_is_never_read_by_mistake() {
     });
 }
 
+#[cfg(unix)]
 fn target(fd: RawFd) -> Option<String> {
     let link = std::fs::read_link(format!("/proc/self/fd/{fd}")).ok()?;
     Some(link.to_string_lossy().into_owned())
 }
 
 /// In a process of its own: elsewhere another test could open the number.
+#[cfg(unix)]
 #[test]
 fn as_fd_after_a_close_refers_to_a_dead_socket_and_the_number_goes_with_the_value() {
     let test = "sockets::close::as_fd_after_a_close_refers_to_a_dead_socket_and_the_number_goes_with_the_value";
@@ -195,6 +204,7 @@ fn as_fd_after_a_close_refers_to_a_dead_socket_and_the_number_goes_with_the_valu
 }
 
 /// What the socket's number refers to, found without lending it out.
+#[cfg(unix)]
 fn target_of(socket: &TcpStream) -> String {
     let debug = format!("{socket:?}");
     let (_, rest) = debug.split_once("fd: ").expect("it shows its number");
@@ -202,6 +212,7 @@ fn target_of(socket: &TcpStream) -> String {
     target(digits.parse().unwrap()).unwrap()
 }
 
+#[cfg(unix)]
 fn all_targets() -> Vec<String> {
     let entries = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
     entries.filter_map(|e| target(e.file_name().to_str()?.parse().ok()?)).collect()
@@ -237,6 +248,7 @@ fn c7_duplicating_and_closing_at_once() {
 }
 
 /// Closing takes the file away from under operations that never have to wait, too.
+#[cfg(unix)]
 #[test]
 fn cl7_a_close_ends_a_busy_reader_and_a_busy_writer() {
     ends(|| {
@@ -262,6 +274,7 @@ fn cl7_a_close_ends_a_busy_reader_and_a_busy_writer() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn dropping_closes_and_never_waits() {
     ends(|| {
@@ -292,6 +305,7 @@ fn dl17_a_clone_has_deadlines_and_a_close_of_its_own() {
 }
 
 /// Closers, droppers and users of one socket, all at once.
+#[cfg(unix)]
 #[test]
 fn cl9_any_number_of_closers_and_users_at_once() {
     ends(|| {

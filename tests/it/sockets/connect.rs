@@ -1,6 +1,8 @@
 //! Connecting under a deadline.
 
-use super::util::{ends, ms};
+#[cfg(unix)]
+use super::util::ends;
+use super::util::ms;
 use netwheel::is_deadline;
 use netwheel::net::{TcpListener, TcpStream};
 use std::net::SocketAddr;
@@ -25,6 +27,7 @@ fn b4_a_deadline_that_has_passed_beats_whatever_the_kernel_would_say() {
 }
 
 /// A listener whose backlog is full answers no more: the only peer on this machine that is silent.
+#[cfg(unix)]
 fn silent() -> (TcpListener, SocketAddr, Vec<std::net::TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,6 +40,7 @@ fn silent() -> (TcpListener, SocketAddr, Vec<std::net::TcpStream>) {
     (listener, address, filling)
 }
 
+#[cfg(unix)]
 #[test]
 fn b4_dial_timeout_is_never_early_and_says_to_whom() {
     ends(|| {

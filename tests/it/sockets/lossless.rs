@@ -2,19 +2,31 @@
 
 use super::util::{PATIENCE, blocked, ends, eventually, ms, tcp_pair};
 use futures_lite::future::block_on;
-use netwheel::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+#[cfg(unix)]
+use netwheel::Pollable;
+use netwheel::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use netwheel::net::{UdpSocket, UnixDatagram};
+#[cfg(unix)]
 use netwheel::pipe::pipe;
+#[cfg(unix)]
 use netwheel::process::Child;
-use netwheel::{Deadline, Pollable, is_closed, is_deadline, progress};
+use netwheel::{Deadline, is_closed, is_deadline, progress};
 use socket2::SockRef;
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+#[cfg(unix)]
+use std::io::IoSlice;
+use std::io::{self, IoSliceMut, Read, Write};
 use std::pin::Pin;
+#[cfg(unix)]
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+#[cfg(unix)]
+use std::task::Poll;
+use std::task::{Context, Wake, Waker};
 
+#[cfg(unix)]
 #[test]
 fn a_pollables_exact_transfers_tell_their_progress_and_go_on() {
     ends(|| {
@@ -258,6 +270,7 @@ fn dropped_reads_lose_nothing() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn dropped_writes_send_nothing_and_stop_nothing() {
     ends(|| {
@@ -308,6 +321,7 @@ fn dropped_accepts_lose_no_connection() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn dropped_receives_and_sends_lose_no_datagram() {
     ends(|| {
@@ -354,6 +368,7 @@ fn dropped_receives_and_sends_lose_no_datagram() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn dropped_waits_for_a_child_keep_its_status() {
     ends(|| {
@@ -381,6 +396,7 @@ fn dropped_waits_for_a_child_keep_its_status() {
 }
 
 /// Pending once, with a wake-up under way.
+#[cfg(unix)]
 fn yield_once() -> impl FnMut(&mut Context<'_>) -> Poll<()> {
     let mut yielded = false;
     move |context| {
@@ -393,6 +409,7 @@ fn yield_once() -> impl FnMut(&mut Context<'_>) -> Poll<()> {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn dropped_operations_of_a_pollable_lose_nothing() {
     ends(|| {
