@@ -103,7 +103,7 @@ struct Watch {
 
 /// A follower's place in the list.
 #[derive(Debug)]
-struct Place {
+pub(crate) struct Place {
     key: usize,
     /// Whether it claims the slot before it sleeps.
     claims: bool,
@@ -122,7 +122,7 @@ struct Was {
 
 /// How many have come and gone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Crowd {
+pub(crate) struct Crowd {
     arrivals: u64,
     departures: u64,
 }
@@ -179,7 +179,11 @@ impl Followers {
     fn one_is_away(&self, before: Crowd) -> bool {
         let gone = self.departures != before.departures
             || self.threads.iter().any(|(_, follower)| follower.parker.is_notified());
-        gone && self.arrivals == before.arrivals
+        let back = mutant!(
+            self.arrivals != before.arrivals,
+            "a leader steps down for one that is back" => false
+        );
+        gone && !back
     }
 }
 
@@ -208,12 +212,19 @@ impl Poller {
     ///
     /// If the kernel's poller fails, which it does only if somebody closed its descriptors.
     pub fn park(&self, parker: &Arc<Parker>, duty: impl Fn() -> Duty) {
-        if parker.take() {
-            return;
+        if !parker.take() {
+            self.follow(parker, duty, None);
         }
+    }
+
+    /// `watched` is `leaves` when this thread last watched, if it did.
+    pub(crate) fn follow(
+        &self,
+        parker: &Arc<Parker>,
+        duty: impl Fn() -> Duty,
+        mut watched: Option<u64>,
+    ) {
         parker.comes_back(self.clock(), BRIEF);
-        // `leaves` when this thread last watched.
-        let mut watched = None;
         let mut slot = self.claim_if(duty() != Duty::Sleep);
         loop {
             let place = match slot {
@@ -319,13 +330,13 @@ impl Poller {
     }
 
     /// Who is there, if a leader has had so much patience.
-    fn crowd(&self, patience: u32) -> Option<Crowd> {
+    pub(crate) fn crowd(&self, patience: u32) -> Option<Crowd> {
         let followers = self.shared.followers();
         (patience >= followers.patience).then(|| followers.crowd())
     }
 
     /// Leaves the slot to the one that was woken since `before`, and watches.
-    fn step_down<'p>(
+    pub(crate) fn step_down<'p>(
         &self,
         slot: PollSlot<'p>,
         parker: &Arc<Parker>,

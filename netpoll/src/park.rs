@@ -58,6 +58,13 @@ impl Parker {
     }
 
     fn exchange(&self, from: u32, to: u32) -> bool {
+        mutant!("a thread looks, and then says what it does" => {
+            let is_so = self.state.load(Ordering::Acquire) == from;
+            if is_so {
+                self.state.store(to, Ordering::Release);
+            }
+            return is_so;
+        });
         self.state.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
@@ -73,14 +80,7 @@ impl Parker {
     /// Sleeps until it is notified or nudged, or has slept so long, or for no reason. Only by the
     /// thread itself.
     pub(crate) fn sleep(&self, timeout: Option<Duration>) {
-        let sleeps = mutant!(self.exchange(AWAKE, ASLEEP), "the sleeper looks first" => {
-            let is_notified = self.is_notified();
-            if !is_notified {
-                self.state.store(ASLEEP, Ordering::Release);
-            }
-            !is_notified
-        });
-        if sleeps {
+        if self.exchange(AWAKE, ASLEEP) {
             self.sleeper.sleep(timeout);
             // A failure means that it was notified: that stays.
             self.exchange(ASLEEP, AWAKE);
