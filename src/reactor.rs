@@ -7,16 +7,15 @@
 //! by its workers; a plain thread that blocks on one of its sockets only parks. A worker whose task
 //! blocks polls in there, as it would if it were idle.
 
-use crate::park::Parker;
+use crate::park::with_parker;
 #[cfg(feature = "rt")]
 use crate::rt::Blocked;
 use crate::sys::{self, BorrowedSource, OwnedSource};
-use netwheel_netpoll::{PollSlot, Poller, Ready};
-use slab::Slab;
+use netwheel_netpoll::{Duty, Parker, PollSlot, Poller, Ready};
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -26,23 +25,13 @@ pub(crate) struct Reactor {
     /// What stands for closed files of which somebody still has the number: a socket that was
     /// never connected.
     dead: OwnedSource,
-    /// Threads that block and do not poll.
-    parked: Mutex<Slab<Parked>>,
     /// Whether the workers of a scheduler poll. Release and Acquire; a thread that still sees it
-    /// set is in `parked` by then, and is nudged.
+    /// set is listed by then, and is nudged.
     has_workers: AtomicBool,
     /// Whether an async operation outside the scheduler ever waited.
     has_foreign_tasks: AtomicBool,
     /// Set by whoever starts the thread that polls for them.
     has_thread: AtomicBool,
-}
-
-/// A thread that blocks and does not poll.
-#[derive(Debug)]
-struct Parked {
-    parker: Arc<Parker>,
-    /// It is a worker, whose duty polling is, blocked by the task that it runs.
-    may_poll: bool,
 }
 
 /// There are no workers without the scheduler.
@@ -79,7 +68,6 @@ impl Reactor {
         Ok(Arc::new(Self {
             poller,
             dead: sys::dead()?,
-            parked: Mutex::default(),
             has_workers: AtomicBool::new(has_workers),
             has_foreign_tasks: AtomicBool::new(false),
             has_thread: AtomicBool::new(false),
@@ -110,78 +98,19 @@ impl Reactor {
 
     /// Blocks the thread of `parker` until it is notified, polling meanwhile if nobody else does.
     pub(crate) fn park(&self, parker: &Arc<Parker>) {
-        if parker.take() {
-            return;
-        }
         let blocked = Blocked::start();
-        let polls = || {
-            let for_workers = self.has_workers.load(Ordering::Acquire);
-            !for_workers || blocked.as_ref().is_some_and(|blocked| blocked.works_for(self))
-        };
-        let mut may_hold_a_nudge = false;
-        loop {
-            if let Some(slot) = self.claim_if(polls()) {
-                self.poll_until_notified(slot, parker);
+        self.poller.park(parker, || {
+            if !self.has_workers.load(Ordering::Acquire) {
+                Duty::Share
+            } else if blocked.as_ref().is_some_and(|blocked| blocked.works_for(self)) {
+                Duty::Relay
             } else {
-                let may_poll = polls();
-                let key = self.parked().insert(Parked { parker: Arc::clone(parker), may_poll });
-                // The slot may have been left between the attempt and the insertion: then nobody
-                // was there to be nudged.
-                let slot = self.claim_if(may_poll);
-                if slot.is_none() {
-                    thread::park();
-                    may_hold_a_nudge = true;
-                }
-                // Before the slot is left: a thread must not nudge itself.
-                self.parked().remove(key);
-                if let Some(slot) = slot {
-                    self.poll_until_notified(slot, parker);
-                }
+                Duty::Sleep
             }
-            if parker.take() {
-                break;
-            }
-        }
-        // It may have been nudged to take the slot and notified at the same time: then the nudge
-        // is passed on.
-        if may_hold_a_nudge {
-            self.nudge_successor();
-        }
+        });
         if let Some(blocked) = blocked {
             blocked.end();
         }
-    }
-
-    fn claim_if(&self, may_poll: bool) -> Option<PollSlot<'_>> {
-        if may_poll { self.poller.claim() } else { None }
-    }
-
-    fn poll_until_notified(&self, mut slot: PollSlot<'_>, parker: &Arc<Parker>) {
-        while parker.start_polling(&self.poller) {
-            let mut ready = poll(&mut slot, None);
-            parker.stop_polling();
-            ready.wake_all();
-        }
-        drop(slot);
-        self.nudge_successor();
-    }
-
-    /// Sees to it that a parked thread takes the slot, if there is one that may and nobody has it.
-    pub(crate) fn nudge_successor(&self) {
-        let for_workers = self.has_workers.load(Ordering::Acquire);
-        let parked = self.parked();
-        let successor = parked.iter().find(|(_, parked)| parked.may_poll || !for_workers);
-        let successor = successor
-            .filter(|_| self.poller.claim().is_some())
-            .map(|(_, parked)| Arc::clone(&parked.parker));
-        drop(parked);
-        if let Some(successor) = successor {
-            successor.nudge();
-        }
-    }
-
-    fn parked(&self) -> MutexGuard<'_, Slab<Parked>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An async operation waits: sees to it that somebody polls.
@@ -213,7 +142,7 @@ impl Reactor {
         let reactor = Arc::clone(self);
         let drive = move || {
             sys::sharpen_timers();
-            Parker::with_current(|parker, _| {
+            with_parker(|parker, _| {
                 loop {
                     reactor.park(parker);
                 }
@@ -232,9 +161,7 @@ impl Reactor {
         // A read-modify-write, as in `serve_tasks`: the second of the two sees what the first one
         // did before.
         self.has_workers.swap(false, Ordering::AcqRel);
-        for (_, parked) in &*self.parked() {
-            parked.parker.nudge();
-        }
+        self.poller.nudge_all();
         if self.has_foreign_tasks.load(Ordering::Acquire) {
             self.start_thread();
         }

@@ -241,8 +241,12 @@ impl Descriptor {
         }
         let Shared { timers, counters, .. } = &*self.shared;
         let filing = timers.file(self.slot.index(), self.desc(), deadline, counters);
-        if filing == Filing::Overslept {
-            self.shared.wake();
+        match filing {
+            Filing::Needless | Filing::InTime => {}
+            Filing::Overslept => self.shared.wake(),
+            Filing::Unwatched => {
+                mutant!(self.shared.hand_on(), "a deadline breaks nothing but polls" => self.shared.wake());
+            }
         }
         filing != Filing::Needless
     }

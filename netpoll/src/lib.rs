@@ -54,11 +54,13 @@ mod desc;
 mod descriptor;
 mod direction;
 mod error;
+mod followers;
 mod gate;
 mod info;
 #[cfg(all(loom, test))]
 mod loom_models;
 mod mutant;
+mod park;
 mod poller;
 mod ready;
 #[doc = include_str!("../RULES.md")]
@@ -78,8 +80,10 @@ pub use clock::{Clock, ManualClock};
 pub use descriptor::{Descriptor, Waiter};
 pub use direction::{Direction, Directions};
 pub use error::PollError;
+pub use followers::Duty;
 pub use gate::Readiness;
 pub use netwheel_timers::NEVER;
+pub use park::Parker;
 pub use poller::{PollSlot, Poller, Turn};
 pub use ready::Ready;
 pub use source::RawSource;

@@ -12,6 +12,7 @@ mod harness;
 mod loom_arm;
 mod loom_break;
 mod loom_deadline;
+mod loom_followers;
 mod loom_reuse;
 mod loom_turn;
 mod loom_wait;

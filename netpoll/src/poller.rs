@@ -3,10 +3,11 @@
 use crate::backend::{Backend, Event, Events};
 use crate::cache::{PollCache, Slots};
 use crate::descriptor::Descriptor;
+use crate::followers::Followers;
 use crate::mutant::mutant;
 use crate::ready::Ready;
 use crate::stats::{Counters, Stats};
-use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, TryLockError};
+use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, lock};
 use crate::sys::System;
 use crate::timerq::{Due, TimerQueue};
 use crate::{Clock, Direction, RawSource, Token};
@@ -35,7 +36,7 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Poller {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
@@ -50,8 +51,12 @@ pub(crate) struct Shared {
     /// Whether a wake-up is on its way: 1 from the first `wake` to the poll that takes it. Both
     /// sides swap, so that a waker that comes second is seen, or sees (BR-2, BR-4, RX-3).
     waking: AtomicU32,
-    /// Locked by whoever polls: the poll slot.
+    /// The poll slot: 1 while somebody has it.
+    polled: AtomicU32,
+    /// Of whoever has the poll slot: never waited for.
     events: Mutex<Events>,
+    /// Threads that block and do not poll.
+    pub(crate) followers: Mutex<Followers>,
 }
 
 /// The right to poll: one thread at a time has it (SC-3).
@@ -59,6 +64,18 @@ pub(crate) struct Shared {
 pub struct PollSlot<'p> {
     shared: &'p Shared,
     events: MutexGuard<'p, Events>,
+    /// After the events: when they are unlocked.
+    _claim: Claim<'p>,
+}
+
+/// Leaves the poll slot when it is dropped.
+#[derive(Debug)]
+struct Claim<'p>(&'p AtomicU32);
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.0.swap(0, Ordering::AcqRel);
+    }
 }
 
 /// What one poll did.
@@ -98,7 +115,9 @@ impl Poller {
             timers: TimerQueue::new(),
             counters: Counters::new(),
             waking: AtomicU32::new(0),
+            polled: AtomicU32::new(0),
             events: Mutex::new(Events::new()),
+            followers: Mutex::new(Followers::new()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -115,12 +134,18 @@ impl Poller {
     /// Takes the right to poll, if nobody has it.
     #[must_use]
     pub fn claim(&self) -> Option<PollSlot<'_>> {
-        let events = match self.shared.events.try_lock() {
-            Ok(events) => events,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return None,
-        };
-        Some(PollSlot { shared: &self.shared, events })
+        let shared = &*self.shared;
+        if shared.polled.swap(1, Ordering::AcqRel) == 1 {
+            return None;
+        }
+        let claim = Claim(&shared.polled);
+        Some(PollSlot { shared, events: lock(&shared.events), _claim: claim })
+    }
+
+    /// Whether somebody has the right to poll, at this moment.
+    #[must_use]
+    pub fn is_polled(&self) -> bool {
+        self.shared.is_polled()
     }
 
     /// Ends the wait of whoever polls, or the next wait, at once (Go's `netpollBreak`).
@@ -169,6 +194,10 @@ impl Poller {
 }
 
 impl Shared {
+    pub(crate) fn is_polled(&self) -> bool {
+        self.polled.load(Ordering::Acquire) == 1
+    }
+
     pub(crate) fn wake(&self) {
         let order = mutant!(Ordering::AcqRel, "a wake-up publishes nothing" => Ordering::Relaxed);
         if self.waking.swap(1, order) == 0 {
@@ -181,6 +210,12 @@ impl Shared {
 }
 
 impl PollSlot<'_> {
+    /// Whether nothing is due before `until`. If so, whoever files what is due earlier hands the
+    /// slot on: it may be left to nobody.
+    pub(crate) fn is_idle_until(&self, until: u64) -> bool {
+        self.shared.timers.watch(until)
+    }
+
     /// Waits for events and deadlines, and collects whom they release.
     ///
     /// `None` waits until something happens, zero looks without waiting, anything else waits at

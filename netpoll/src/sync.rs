@@ -2,7 +2,7 @@
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard, TryLockError,
+    Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
@@ -11,8 +11,60 @@ pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
+pub(crate) use sleeper::Sleeper;
+
+#[cfg(not(loom))]
+mod sleeper {
+    use std::thread::{self, Thread};
+    use std::time::Duration;
+
+    /// A thread that sleeps until it is roused. May wake up for no reason.
+    #[derive(Debug)]
+    pub(crate) struct Sleeper(Thread);
+
+    impl Sleeper {
+        pub(crate) fn of_this_thread() -> Self {
+            Self(thread::current())
+        }
+
+        /// Only by the thread itself. A rouse before it ends it at once.
+        pub(crate) fn sleep(&self, timeout: Option<Duration>) {
+            match timeout {
+                Some(timeout) => thread::park_timeout(timeout),
+                None => thread::park(),
+            }
+        }
+
+        pub(crate) fn rouse(&self) {
+            self.0.unpark();
+        }
+    }
+}
+
 #[cfg(loom)]
-pub(crate) use std::sync::TryLockError;
+mod sleeper {
+    use loom::sync::Notify;
+    use std::time::Duration;
+
+    /// Not loom's `park`: it forgets an `unpark` that comes while the thread is blocked in a lock.
+    /// A sleep never times out: it must end in time also if its timeout is far off.
+    #[derive(Debug)]
+    pub(crate) struct Sleeper(Notify);
+
+    impl Sleeper {
+        pub(crate) fn of_this_thread() -> Self {
+            Self(Notify::new())
+        }
+
+        pub(crate) fn sleep(&self, _: Option<Duration>) {
+            self.0.wait();
+        }
+
+        pub(crate) fn rouse(&self) {
+            self.0.notify();
+        }
+    }
+}
 
 /// For statistics: nothing depends on them, and a model that let threads meet in them would have
 /// many times the interleavings.

@@ -4,7 +4,7 @@
 //!
 //! | word | written by | read by | ordering |
 //! |---|---|---|---|
-//! | `sleeping` | the poller: set under the wheel lock, cleared without | who files, under the lock | the lock; clearing is Release, and being late with it costs a spare wake-up |
+//! | `sleeping` | who polls, or leaves the poll slot to a watcher: set under the wheel lock, cleared without | who files, under the lock | the lock; clearing is Release, and being late with it costs a spare wake-up |
 //! | `earliest` | holder of the lock | the poller, without | Relaxed: the poller wrote it last, or reads it again under the lock before it sleeps |
 //!
 //! Both sides of the sleep protocol hold the lock (SC-6): the poller reads the next expiry and
@@ -42,6 +42,8 @@ struct SlotWheel {
     wheel: Wheel<u32>,
     /// The entry of each slot, by index.
     keys: Vec<Option<Key>>,
+    /// Whether it is not a poller that sleeps but a watcher.
+    watched: bool,
 }
 
 /// What became of an entry that was to be filed.
@@ -53,6 +55,8 @@ pub(crate) enum Filing {
     InTime,
     /// It is filed, and the poller sleeps past it: it has to be woken.
     Overslept,
+    /// It is filed, nobody polls, and who watches sleeps past it: somebody has to poll.
+    Unwatched,
 }
 
 /// Slots found to have a deadline in the past while somebody waits.
@@ -67,6 +71,7 @@ impl TimerQueue {
             wheel: Mutex::new(SlotWheel {
                 wheel: Wheel::with_geometry(geometry),
                 keys: Vec::new(),
+                watched: false,
             }),
             sleeping: AtomicU64::new(AWAKE),
             earliest: AtomicU64::new(NEVER),
@@ -82,7 +87,7 @@ impl TimerQueue {
         counters: &Counters,
     ) -> Filing {
         let mut guard = lock(&self.wheel);
-        let SlotWheel { wheel, keys } = &mut *guard;
+        let SlotWheel { wheel, keys, watched } = &mut *guard;
         if when >= desc.filed() {
             return Filing::Needless;
         }
@@ -101,11 +106,26 @@ impl TimerQueue {
         self.earliest.store(self.earliest.load(Ordering::Relaxed).min(when), Ordering::Relaxed);
         let sleeping = self.sleeping.load(Ordering::Relaxed);
         // The wheel looks at it at the end of its tick: a sleep that ends there is no longer.
-        if sleeping != AWAKE && wheel.geometry().round_up(when) < sleeping {
-            Filing::Overslept
-        } else {
+        if sleeping == AWAKE || wheel.geometry().round_up(when) >= sleeping {
             Filing::InTime
+        } else if *watched {
+            Filing::Unwatched
+        } else {
+            Filing::Overslept
         }
+    }
+
+    /// Nobody polls until `until`, when a watcher looks; false if that is too late for an entry.
+    /// Only by who has the poll slot.
+    pub(crate) fn watch(&self, until: u64) -> bool {
+        let mut guard = lock(&self.wheel);
+        let next = guard.wheel.next_expiry().unwrap_or(NEVER);
+        if mutant!(next < until, "the slot is left without a look at the wheel" => false) {
+            return false;
+        }
+        guard.watched = true;
+        self.sleeping.store(until, Ordering::Relaxed);
+        true
     }
 
     /// How long the poller may sleep, at most `delay`; publishes it (NP-1, SC-2, SC-3).
@@ -115,6 +135,7 @@ impl TimerQueue {
         now: impl FnOnce() -> u64,
     ) -> Option<Duration> {
         let mut guard = lock(&self.wheel);
+        guard.watched = false;
         let next = guard.wheel.next_expiry().unwrap_or(NEVER);
         self.earliest.store(next, Ordering::Relaxed);
         mutant!("the sleeper publishes late" => drop(guard));

@@ -12,7 +12,7 @@ use crate::addr;
 use crate::budget;
 use crate::deadline::Deadline;
 use crate::error;
-use crate::park::Parker;
+use crate::park::with_parker;
 use crate::reactor::Reactor;
 use crate::sys::{self, BorrowedSource, OwnedSource, RawSource};
 use crate::time::Sleep;
@@ -196,7 +196,7 @@ impl Fd {
             return result;
         }
         let timeout = self.timeout(direction)?;
-        Parker::with_current(|parker, waker| {
+        with_parker(|parker, waker| {
             let mut waiter = self.0.descriptor.waiter(direction);
             loop {
                 match waiter.poll(waker) {

@@ -351,7 +351,7 @@ impl Worker {
                     scheduler.wake_one();
                 }
                 if released > 0 {
-                    scheduler.reactor.nudge_successor();
+                    scheduler.reactor.poller().hand_on();
                 }
             }
             None => self.park(),
@@ -368,7 +368,7 @@ impl Worker {
         parked.watched |= watches;
         drop(parked);
         // The slot may have been left in between: the worker that left it found nobody.
-        let left = scheduler.reactor.poller().claim().is_some();
+        let left = !scheduler.reactor.poller().is_polled();
         if !left && !self.has_work() {
             if watches {
                 thread::park_timeout(WATCH);

@@ -1,9 +1,9 @@
 //! How a dial waits: for time with an [`Alarm`], and with its thread in [`block`].
 
 use crate::deadline::Deadline;
-use crate::park::Parker;
 use crate::reactor::Reactor;
 use crate::time::Sleep;
+use netwheel_netpoll::Parker;
 use std::io;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
