@@ -95,13 +95,13 @@ macro_rules! listeners {
         $(
             impl serve::Listener for Listener<$listener> {
                 type Io = Guarded<$stream>;
-                type Addr = $address;
+                type Addr = Peer<$address>;
 
-                async fn accept(&mut self) -> (Self::Io, $address) {
+                async fn accept(&mut self) -> (Self::Io, Self::Addr) {
                     loop {
                         let accepted = self.listener.accept_async().await;
                         let guarded = accepted.and_then(|(stream, peer)| {
-                            Ok((self.bounds.guard(stream)?, peer))
+                            Ok((self.bounds.guard(stream)?, Peer(peer)))
                         });
                         match guarded {
                             Ok(accepted) => {
@@ -113,14 +113,14 @@ macro_rules! listeners {
                     }
                 }
 
-                fn local_addr(&self) -> io::Result<$address> {
-                    self.listener.local_addr()
+                fn local_addr(&self) -> io::Result<Self::Addr> {
+                    self.listener.local_addr().map(Peer)
                 }
             }
 
             impl Connected<IncomingStream<'_, Listener<$listener>>> for Peer<$address> {
                 fn connect_info(stream: IncomingStream<'_, Listener<$listener>>) -> Self {
-                    Self(stream.remote_addr().clone())
+                    stream.remote_addr().clone()
                 }
             }
         )*

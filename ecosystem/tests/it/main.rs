@@ -1,6 +1,7 @@
 //! The examples as processes: one binary, one module for each.
 
 mod echo;
+mod http;
 mod https;
 mod phases;
 mod postgres;
