@@ -11,12 +11,15 @@ use crate::park::with_parker;
 #[cfg(feature = "rt")]
 use crate::rt::Blocked;
 use crate::sys::{self, BorrowedSource, OwnedSource};
-use netwheel_netpoll::{Duty, Parker, PollSlot, Poller, Ready};
+use netwheel_netpoll::{Duty, Parker, Poller};
+#[cfg(feature = "rt")]
+use netwheel_netpoll::{PollSlot, Ready};
 use std::cell::RefCell;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+#[cfg(feature = "rt")]
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -186,7 +189,8 @@ impl Drop for Entered {
     }
 }
 
-/// Polls. Whoever is released is in what this returns, to be woken once the slot is left.
+/// Polls for a worker. Whoever is released is in what this returns, to be woken once the slot is left.
+#[cfg(feature = "rt")]
 pub(crate) fn poll(slot: &mut PollSlot<'_>, delay: Option<Duration>) -> Ready {
     let mut ready = Ready::new();
     let result = slot.poll(delay, &mut ready);
