@@ -4,7 +4,7 @@
 //! Closing through the trait ends writing: it shuts a socket down for writing, and closes a pipe.
 //! The type's own `close` is something else.
 
-use super::{Finish, for_streams};
+use super::streams::{Finish, for_streams};
 use crate::SetDeadline;
 use crate::guarded::{Guarded, Policy};
 use ::futures_io::{AsyncRead, AsyncWrite};

@@ -3,7 +3,7 @@
 //! A shutdown through the trait ends writing: it shuts a socket down for writing, and closes a
 //! pipe.
 
-use super::{Finish, for_streams};
+use super::streams::{Finish, for_streams};
 use crate::SetDeadline;
 use crate::guarded::{Guarded, Policy};
 use crate::sys::room::fill_tokio;

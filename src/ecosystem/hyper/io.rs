@@ -1,7 +1,7 @@
 //! `hyper::rt::{Read, Write}`, for the streams themselves.
 
 use crate::SetDeadline;
-use crate::ecosystem::{Finish, for_streams};
+use crate::ecosystem::streams::{Finish, for_streams};
 use crate::guarded::{Guarded, Policy};
 use crate::sys::room::fill_hyper;
 use ::hyper::rt::{Read, ReadBufCursor, Write};
