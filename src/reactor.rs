@@ -1,11 +1,10 @@
 //! Who polls: [`Reactor`], a poller and those who may drive it.
 //!
 //! As in Go, whoever has nothing else to do. The reactor of plain threads is driven by the
-//! threads that block: one of them has the poll slot and polls, the others park, and a thread
-//! that leaves the slot nudges a parked one to take it. Async operations outside the scheduler
-//! have no thread to lend, so the first of them starts one. The reactor of a scheduler is driven
-//! by its workers; a plain thread that blocks on one of its sockets only parks. A worker whose task
-//! blocks polls in there, as it would if it were idle.
+//! threads that block; which of them polls is settled by [`Poller::park`]. Async operations outside
+//! the scheduler have no thread to lend, so the first of them starts one. The reactor of a scheduler
+//! is driven by its workers; a plain thread that blocks on one of its sockets only parks. A worker
+//! whose task blocks polls in there, as it would if it were idle.
 
 use crate::park::with_parker;
 #[cfg(feature = "rt")]

@@ -13,6 +13,8 @@ mod lossless;
 #[cfg(unix)]
 mod polled;
 #[cfg(unix)]
+mod polling;
+#[cfg(unix)]
 mod process;
 #[cfg(unix)]
 mod signals;
