@@ -37,6 +37,16 @@ macro_rules! accept_methods {
         /// descriptors (`EMFILE`, `ENFILE`): the connection stays in the queue and the listener is as
         /// good as before, but the next call fails in the same way until some are closed, so wait a
         /// moment before it.
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::TcpListener};
+        /// use std::time::Duration;
+        ///
+        /// let listener = TcpListener::bind("127.0.0.1:0")?;
+        /// listener.set_deadline(Duration::from_millis(5))?;
+        /// assert!(is_deadline(&listener.accept().unwrap_err()), "nobody came");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn accept(&self) -> ::std::io::Result<($stream, $address)> {
             self.fd
                 .run(::netwheel_netpoll::Direction::Read, $crate::accept::accept)
@@ -53,6 +63,16 @@ macro_rules! accept_methods {
         /// # Errors
         ///
         /// As [`accept`](Self::accept).
+        ///
+        /// ```
+        /// use netwheel::net::{TcpListener, TcpStream};
+        ///
+        /// let listener = TcpListener::bind("127.0.0.1:0")?;
+        /// let client = TcpStream::connect(listener.local_addr()?)?;
+        /// let (_server, peer) = pollster::block_on(listener.accept_async())?;
+        /// assert_eq!(peer, client.local_addr()?);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn accept_async(&self) -> ::std::io::Result<($stream, $address)> {
             self.fd
                 .run_async(::netwheel_netpoll::Direction::Read, $crate::accept::accept)
@@ -66,6 +86,17 @@ macro_rules! accept_methods {
         /// # Errors
         ///
         /// As [`accept`](Self::accept).
+        ///
+        /// ```
+        /// use netwheel::net::{TcpListener, TcpStream};
+        /// use std::future::poll_fn;
+        ///
+        /// let listener = TcpListener::bind("127.0.0.1:0")?;
+        /// let client = TcpStream::connect(listener.local_addr()?)?;
+        /// let (_server, peer) = pollster::block_on(poll_fn(|cx| listener.poll_accept(cx)))?;
+        /// assert_eq!(peer, client.local_addr()?);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_accept(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -76,6 +107,22 @@ macro_rules! accept_methods {
         }
 
         /// Accepts without end; each item is what [`accept`](Self::accept) returns.
+        ///
+        /// ```
+        /// use netwheel::{is_closed, net::{TcpListener, TcpStream}};
+        ///
+        /// let listener = TcpListener::bind("127.0.0.1:0")?;
+        /// let closer = listener.closer();
+        /// let _client = TcpStream::connect(listener.local_addr()?)?;
+        /// for connection in listener.incoming() {
+        ///     match connection {
+        ///         Ok(_stream) => closer.close()?, // one will do
+        ///         Err(error) if is_closed(&error) => break,
+        ///         Err(error) => return Err(error),
+        ///     }
+        /// }
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[must_use]
         pub fn incoming(&self) -> $incoming<'_> {
             $incoming { listener: self }

@@ -111,7 +111,7 @@ macro_rules! deadline_methods {
         /// releases whoever waits before this returns, which makes it a way to cancel. After a
         /// timeout the socket is as good as before: move the deadline and go on (DL-13, DL-16).
         ///
-        /// Operations never time out early, and late by the scheduling of the machine and 66
+        /// Operations never time out early, and late by the scheduling of the machine and 16
         /// microseconds at most. Costs two stores, no lock and no system call, unless somebody
         /// waits and the new deadline is earlier than the last.
         ///
@@ -119,6 +119,17 @@ macro_rules! deadline_methods {
         ///
         /// If it is [closed](Self::close); [`Unsupported`](::std::io::ErrorKind::Unsupported) for
         /// a file that cannot be waited for, such as a regular file.
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::UnixStream};
+        /// use std::{io::Read, time::Duration};
+        ///
+        /// let (mut stream, _peer) = UnixStream::pair()?;
+        /// stream.set_deadline(Duration::from_millis(5))?;
+        /// assert!(is_deadline(&stream.read(&mut [0]).unwrap_err()));
+        /// stream.set_deadline(None)?; // and it is as good as before
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn set_deadline(&self, deadline: impl Into<$crate::Deadline>) -> ::std::io::Result<()> {
             self.fd.set_deadline(::netwheel_netpoll::Directions::BOTH, deadline.into())
         }
@@ -128,6 +139,18 @@ macro_rules! deadline_methods {
         /// # Errors
         ///
         /// As [`set_deadline`](Self::set_deadline).
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::UnixStream};
+        /// use std::io::{Read, Write};
+        /// use std::time::Instant;
+        ///
+        /// let (mut stream, _peer) = UnixStream::pair()?;
+        /// stream.set_read_deadline(Instant::now())?;
+        /// assert!(is_deadline(&stream.read(&mut [0]).unwrap_err()));
+        /// stream.write_all(b"writing goes on")?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn set_read_deadline(
             &self,
             deadline: impl Into<$crate::Deadline>,
@@ -140,6 +163,19 @@ macro_rules! deadline_methods {
         /// # Errors
         ///
         /// As [`set_deadline`](Self::set_deadline).
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::UnixStream};
+        /// use std::io::{Read, Write};
+        /// use std::time::Instant;
+        ///
+        /// let (mut stream, mut peer) = UnixStream::pair()?;
+        /// stream.set_write_deadline(Instant::now())?;
+        /// assert!(is_deadline(&stream.write(b"?").unwrap_err()));
+        /// peer.write_all(b"!")?;
+        /// stream.read_exact(&mut [0])?; // reading goes on
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn set_write_deadline(
             &self,
             deadline: impl Into<$crate::Deadline>,
@@ -148,12 +184,34 @@ macro_rules! deadline_methods {
         }
 
         /// The read deadline.
+        ///
+        /// ```
+        /// use netwheel::{Deadline, net::UnixStream};
+        /// use std::time::{Duration, Instant};
+        ///
+        /// let (stream, _peer) = UnixStream::pair()?;
+        /// let deadline = Deadline::from(Instant::now() + Duration::from_secs(5));
+        /// stream.set_read_deadline(deadline)?;
+        /// assert_eq!(stream.read_deadline(), deadline);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[must_use]
         pub fn read_deadline(&self) -> $crate::Deadline {
             self.fd.deadline(::netwheel_netpoll::Direction::Read)
         }
 
         /// The write deadline.
+        ///
+        /// ```
+        /// use netwheel::{Deadline, net::UnixStream};
+        /// use std::time::{Duration, Instant};
+        ///
+        /// let (stream, _peer) = UnixStream::pair()?;
+        /// let deadline = Deadline::from(Instant::now() + Duration::from_secs(5));
+        /// stream.set_write_deadline(deadline)?;
+        /// assert_eq!(stream.write_deadline(), deadline);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[must_use]
         pub fn write_deadline(&self) -> $crate::Deadline {
             self.fd.deadline(::netwheel_netpoll::Direction::Write)
@@ -173,11 +231,36 @@ macro_rules! deadline_methods {
         ///
         /// If it was closed before; and what the kernel says, in which case it is closed all the
         /// same.
+        ///
+        /// ```
+        /// use netwheel::{is_closed, net::UnixStream};
+        /// use std::{io::Read, thread};
+        ///
+        /// let (stream, _peer) = UnixStream::pair()?;
+        /// thread::scope(|scope| {
+        ///     let reader = scope.spawn(|| (&stream).read(&mut [0])); // waits
+        ///     stream.close()?; //                                       and is told
+        ///     assert!(is_closed(&reader.join().unwrap().unwrap_err()));
+        ///     std::io::Result::Ok(())
+        /// })?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn close(&self) -> ::std::io::Result<()> {
             self.fd.close()
         }
 
         /// A handle that closes it from anywhere.
+        ///
+        /// ```
+        /// use netwheel::{is_closed, net::UnixStream};
+        /// use std::{io::Read, thread};
+        ///
+        /// let (mut stream, _peer) = UnixStream::pair()?;
+        /// let closer = stream.closer();
+        /// thread::spawn(move || closer.close());
+        /// assert!(is_closed(&stream.read(&mut [0]).unwrap_err()));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         #[must_use]
         pub fn closer(&self) -> $crate::Closer {
             self.fd.closer()

@@ -158,6 +158,17 @@ macro_rules! read_methods {
         ///
         /// A deadline that has passed, also if there is something to read (WT-2); a close; what
         /// the kernel says.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::Write;
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// peer.write_all(b"hello")?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(pollster::block_on(stream.read_async(&mut buf))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn read_async(&self, buf: &mut [u8]) -> impl Future<Output = ::std::io::Result<usize>> {
             $crate::stream::read($crate::sys::$calls::read, buf).run_async(&self.fd)
         }
@@ -171,6 +182,19 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// As [`read_async`](Self::read_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::{IoSliceMut, Write};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// peer.write_all(b"hello")?;
+        /// let (mut head, mut rest) = ([0; 1], [0; 16]);
+        /// let mut bufs = [IoSliceMut::new(&mut head), IoSliceMut::new(&mut rest)];
+        /// assert_eq!(pollster::block_on(stream.read_vectored_async(&mut bufs))?, 5);
+        /// assert_eq!(head, *b"h");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn read_vectored_async(
             &self,
             bufs: &mut [::std::io::IoSliceMut<'_>],
@@ -191,6 +215,18 @@ macro_rules! read_methods {
         ///
         /// [`UnexpectedEof`](::std::io::ErrorKind::UnexpectedEof) if the peer stops before; else
         /// as [`read_async`](Self::read_async), with the progress.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::Write;
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// peer.write_all(b"hello")?;
+        /// let mut buf = [0; 5];
+        /// pollster::block_on(stream.read_exact_async(&mut buf))?;
+        /// assert_eq!(buf, *b"hello");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn read_exact_async(
             &self,
             buf: &mut [u8],
@@ -210,6 +246,17 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// As [`read_async`](Self::read_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::{future::poll_fn, io::Write};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// peer.write_all(b"hello")?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| stream.poll_read(cx, &mut buf)))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_read(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -233,6 +280,19 @@ macro_rules! read_methods {
         /// # Errors
         ///
         /// As [`read_async`](Self::read_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::future::poll_fn;
+        /// use std::io::{IoSliceMut, Write};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// peer.write_all(b"hello")?;
+        /// let mut buf = [0; 16];
+        /// let mut bufs = [IoSliceMut::new(&mut buf)];
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| stream.poll_read_vectored(cx, &mut bufs)))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_read_vectored(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -258,6 +318,16 @@ macro_rules! write_methods {
         ///
         /// A deadline that has passed, also if there is room (WT-2); a close; what the kernel
         /// says.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::Read;
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// assert_eq!(pollster::block_on(stream.write_async(b"hello"))?, 5);
+        /// peer.read_exact(&mut [0; 5])?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn write_async(&self, buf: &[u8]) -> impl Future<Output = ::std::io::Result<usize>> {
             $crate::stream::write($crate::sys::$calls::write, buf).run_async(&self.fd)
         }
@@ -271,6 +341,17 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write_async`](Self::write_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::{IoSlice, Read};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// let bufs = [IoSlice::new(b"he"), IoSlice::new(b"llo")];
+        /// assert_eq!(pollster::block_on(stream.write_vectored_async(&bufs))?, 5);
+        /// peer.read_exact(&mut [0; 5])?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn write_vectored_async(
             &self,
             bufs: &[::std::io::IoSlice<'_>],
@@ -290,6 +371,16 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write_async`](Self::write_async), with the progress.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::io::Read;
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// pollster::block_on(stream.write_all_async(b"hello"))?;
+        /// peer.read_exact(&mut [0; 5])?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn write_all_async(&self, buf: &[u8]) -> impl Future<Output = ::std::io::Result<()>> {
             // A block and not an `async fn`, which would keep room for its arguments twice.
             async move {
@@ -306,6 +397,16 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write_async`](Self::write_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::{future::poll_fn, io::Read};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| stream.poll_write(cx, b"hello")))?, 5);
+        /// peer.read_exact(&mut [0; 5])?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_write(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -319,6 +420,18 @@ macro_rules! write_methods {
         /// # Errors
         ///
         /// As [`write_async`](Self::write_async).
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::future::poll_fn;
+        /// use std::io::{IoSlice, Read};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// let bufs = [IoSlice::new(b"he"), IoSlice::new(b"llo")];
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| stream.poll_write_vectored(cx, &bufs)))?, 5);
+        /// peer.read_exact(&mut [0; 5])?;
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_write_vectored(
             &self,
             cx: &mut ::std::task::Context<'_>,

@@ -14,6 +14,16 @@ macro_rules! datagram_methods {
         ///
         /// The read deadline, also if a datagram waits (WT-2); a close; what the kernel says, such
         /// as that the peer was not there for the last one sent.
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(b.recv_from(&mut buf)?, (5, a.local_addr()?));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn recv_from(&self, buf: &mut [u8]) -> ::std::io::Result<(usize, $address)> {
             let received = self.fd.run(::netwheel_netpoll::Direction::Read, |fd| {
                 $crate::sys::socket::recv_from(fd, buf).map($crate::fd::Moved::one)
@@ -30,6 +40,16 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(pollster::block_on(b.recv_from_async(&mut buf))?, (5, a.local_addr()?));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn recv_from_async(
             &self,
             buf: &mut [u8],
@@ -46,6 +66,18 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        /// use std::future::poll_fn;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// let received = pollster::block_on(poll_fn(|cx| b.poll_recv_from(cx, &mut buf)))?;
+        /// assert_eq!(received, (5, a.local_addr()?));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_recv_from(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -62,6 +94,17 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(b.peek_from(&mut buf)?, (5, a.local_addr()?));
+        /// assert_eq!(b.recv_from(&mut buf)?, (5, a.local_addr()?), "it is still there");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn peek_from(&self, buf: &mut [u8]) -> ::std::io::Result<(usize, $address)> {
             let received = self.fd.run(::netwheel_netpoll::Direction::Read, |fd| {
                 $crate::sys::socket::peek_from(fd, buf).map($crate::fd::Moved::one)
@@ -74,6 +117,16 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(b.recv(&mut buf)?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn recv(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
             self.fd.run(::netwheel_netpoll::Direction::Read, |fd| {
                 $crate::sys::socket::read(fd, &mut $crate::sys::Room::new(buf))
@@ -90,6 +143,16 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(pollster::block_on(b.recv_async(&mut buf))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn recv_async(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
             let received = self.fd.run_async(::netwheel_netpoll::Direction::Read, |fd| {
                 $crate::sys::socket::read(fd, &mut $crate::sys::Room::new(buf))
@@ -104,6 +167,17 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        /// use std::future::poll_fn;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| b.poll_recv(cx, &mut buf)))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_recv(
             &self,
             cx: &mut ::std::task::Context<'_>,
@@ -120,6 +194,17 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`recv_from`](Self::recv_from).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.send_to(b"hello", b.local_addr()?)?;
+        /// let mut buf = [0; 16];
+        /// assert_eq!(b.peek(&mut buf)?, 5);
+        /// assert_eq!(b.recv(&mut buf)?, 5, "it is still there");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn peek(&self, buf: &mut [u8]) -> ::std::io::Result<usize> {
             self.fd.run(::netwheel_netpoll::Direction::Read, |fd| {
                 $crate::sys::socket::peek(fd, buf).map($crate::fd::Moved::one)
@@ -131,6 +216,15 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// The write deadline, also if there is room (WT-2); a close; what the kernel says.
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.connect(b.local_addr()?)?;
+        /// assert_eq!(a.send(b"hello")?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn send(&self, buf: &[u8]) -> ::std::io::Result<usize> {
             self.fd.run(::netwheel_netpoll::Direction::Write, |fd| {
                 $crate::sys::socket::write(fd, buf).map($crate::fd::Moved::one)
@@ -146,6 +240,15 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`send`](Self::send).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.connect(b.local_addr()?)?;
+        /// assert_eq!(pollster::block_on(a.send_async(b"hello"))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub async fn send_async(&self, buf: &[u8]) -> ::std::io::Result<usize> {
             let sent = self.fd.run_async(::netwheel_netpoll::Direction::Write, |fd| {
                 $crate::sys::socket::write(fd, buf).map($crate::fd::Moved::one)
@@ -159,6 +262,16 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// As [`send`](Self::send).
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        /// use std::future::poll_fn;
+        ///
+        /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+        /// a.connect(b.local_addr()?)?;
+        /// assert_eq!(pollster::block_on(poll_fn(|cx| a.poll_send(cx, b"hello")))?, 5);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn poll_send(
             &self,
             cx: &mut ::std::task::Context<'_>,

@@ -14,6 +14,17 @@ macro_rules! socket {
             /// # Errors
             ///
             /// If the process is out of descriptors, or the socket is closed.
+            ///
+            /// ```
+            /// use netwheel::{Deadline, net::UnixStream};
+            /// use std::time::Duration;
+            ///
+            /// let (stream, _peer) = UnixStream::pair()?;
+            /// let other = stream.try_clone()?;
+            /// stream.set_deadline(Duration::from_secs(1))?;
+            /// assert_eq!(other.read_deadline(), Deadline::NEVER);
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn try_clone(&self) -> ::std::io::Result<Self> {
                 Ok(Self { fd: self.fd.duplicate()? })
             }
@@ -23,6 +34,14 @@ macro_rules! socket {
             /// # Errors
             ///
             /// If the socket is closed.
+            ///
+            /// ```
+            /// use netwheel::net::UdpSocket;
+            ///
+            /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+            /// assert!(socket.take_error()?.is_none());
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn take_error(&self) -> ::std::io::Result<Option<::std::io::Error>> {
                 self.fd.with_file($crate::sys::socket::take_error)
             }
@@ -35,6 +54,16 @@ macro_rules! socket {
             /// # Errors
             ///
             /// If the socket is closed.
+            ///
+            /// ```
+            /// use netwheel::net::UnixStream;
+            /// use std::io::{ErrorKind, Read};
+            ///
+            /// let (mut stream, _peer) = UnixStream::pair()?;
+            /// stream.set_nonblocking(true)?;
+            /// assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn set_nonblocking(&self, nonblocking: bool) -> ::std::io::Result<()> {
                 self.fd.set_nonblocking(nonblocking)
             }
@@ -46,6 +75,16 @@ macro_rules! socket {
             /// # Errors
             ///
             /// What the kernel says, and if the process is out of descriptors for the poller.
+            ///
+            /// ```
+            /// use netwheel::net::UdpSocket;
+            /// use std::time::Duration;
+            ///
+            /// let socket = UdpSocket::from_std(std::net::UdpSocket::bind("127.0.0.1:0")?)?;
+            /// socket.set_deadline(Duration::from_secs(1))?;
+            /// let _back: std::net::UdpSocket = socket.into();
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn from_std(socket: $std) -> ::std::io::Result<Self> {
                 Ok(Self { fd: $crate::fd::Fd::adopt(socket.into())? })
             }
@@ -84,6 +123,17 @@ macro_rules! timeout_methods {
         ///
         /// A timeout of zero is [`InvalidInput`](::std::io::ErrorKind::InvalidInput); and if the
         /// socket is closed.
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::UnixStream};
+        /// use std::{io::Read, time::Duration};
+        ///
+        /// let (mut stream, _peer) = UnixStream::pair()?;
+        /// stream.set_read_timeout(Some(Duration::from_millis(5)))?;
+        /// let error = stream.read(&mut [0]).unwrap_err();
+        /// assert!(is_deadline(&error));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn set_read_timeout(
             &self,
             timeout: Option<::std::time::Duration>,
@@ -97,6 +147,17 @@ macro_rules! timeout_methods {
         /// # Errors
         ///
         /// As [`set_read_timeout`](Self::set_read_timeout).
+        ///
+        /// ```
+        /// use netwheel::{is_deadline, net::UnixStream};
+        /// use std::{io::Write, time::Duration};
+        ///
+        /// let (mut stream, _peer) = UnixStream::pair()?;
+        /// stream.set_write_timeout(Some(Duration::from_millis(5)))?;
+        /// let error = loop { if let Err(error) = stream.write(&[0; 1 << 16]) { break error; } };
+        /// assert!(is_deadline(&error));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn set_write_timeout(
             &self,
             timeout: Option<::std::time::Duration>,
@@ -109,6 +170,17 @@ macro_rules! timeout_methods {
         /// # Errors
         ///
         /// If the socket is closed.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::time::Duration;
+        ///
+        /// let (stream, _peer) = UnixStream::pair()?;
+        /// assert_eq!(stream.read_timeout()?, None);
+        /// stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        /// assert_eq!(stream.read_timeout()?, Some(Duration::from_secs(1)));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn read_timeout(&self) -> ::std::io::Result<Option<::std::time::Duration>> {
             self.fd.timeout_of(::netwheel_netpoll::Direction::Read)
         }
@@ -118,6 +190,17 @@ macro_rules! timeout_methods {
         /// # Errors
         ///
         /// If the socket is closed.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::time::Duration;
+        ///
+        /// let (stream, _peer) = UnixStream::pair()?;
+        /// assert_eq!(stream.write_timeout()?, None);
+        /// stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        /// assert_eq!(stream.write_timeout()?, Some(Duration::from_secs(1)));
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn write_timeout(&self) -> ::std::io::Result<Option<::std::time::Duration>> {
             self.fd.timeout_of(::netwheel_netpoll::Direction::Write)
         }
@@ -133,6 +216,14 @@ macro_rules! address_methods {
         /// # Errors
         ///
         /// If the socket is closed.
+        ///
+        /// ```
+        /// use netwheel::net::UdpSocket;
+        ///
+        /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+        /// assert_ne!(socket.local_addr()?.port(), 0, "the system has picked one");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn local_addr(&self) -> ::std::io::Result<$address> {
             let address = self.fd.with_file($crate::sys::socket::local_addr)?;
             $crate::addr::Address::from_kernel(address)
@@ -146,6 +237,15 @@ macro_rules! address_methods {
         /// # Errors
         ///
         /// If there is none, or the socket is closed.
+        ///
+        /// ```
+        /// use netwheel::net::{TcpListener, TcpStream};
+        ///
+        /// let listener = TcpListener::bind("127.0.0.1:0")?;
+        /// let stream = TcpStream::connect(listener.local_addr()?)?;
+        /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn peer_addr(&self) -> ::std::io::Result<$address> {
             let address = self.fd.with_file($crate::sys::socket::peer_addr)?;
             $crate::addr::Address::from_kernel(address)
@@ -191,6 +291,16 @@ macro_rules! shutdown_method {
         /// # Errors
         ///
         /// If the socket is not connected, or closed.
+        ///
+        /// ```
+        /// use netwheel::net::UnixStream;
+        /// use std::{io::Read, net::Shutdown};
+        ///
+        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// stream.shutdown(Shutdown::Write)?;
+        /// assert_eq!(peer.read(&mut [0])?, 0, "the end");
+        /// # Ok::<(), std::io::Error>(())
+        /// ```
         pub fn shutdown(&self, how: ::std::net::Shutdown) -> ::std::io::Result<()> {
             self.fd.with_file(|fd| {
                 $crate::sys::socket::with_options(fd, |socket| socket.shutdown(how))
