@@ -41,12 +41,30 @@ impl Deadline {
     }
 
     /// The instant, or `None` if there is no deadline.
+    ///
+    /// ```
+    /// use netwheel::Deadline;
+    /// use std::time::Instant;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(Deadline::from(now).instant(), Some(now));
+    /// assert_eq!(Deadline::NEVER.instant(), None);
+    /// ```
     #[must_use]
     pub fn instant(self) -> Option<Instant> {
         if self == Self::NEVER { None } else { Clock::MONOTONIC.instant(self.nanos) }
     }
 
     /// What is left of it: zero if it has passed, `None` if there is no deadline.
+    ///
+    /// ```
+    /// use netwheel::Deadline;
+    /// use std::time::Duration;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// assert!(Deadline::from(minute).remaining().unwrap() <= minute);
+    /// assert_eq!(Deadline::NEVER.remaining(), None);
+    /// ```
     #[must_use]
     pub fn remaining(self) -> Option<Duration> {
         let left = || Duration::from_nanos(self.nanos.saturating_sub(Clock::MONOTONIC.now()));
@@ -54,6 +72,14 @@ impl Deadline {
     }
 
     /// Whether it has passed.
+    ///
+    /// ```
+    /// use netwheel::Deadline;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// assert!(Deadline::from(Instant::now()).has_passed());
+    /// assert!(!Deadline::from(Duration::from_secs(60)).has_passed());
+    /// ```
     #[must_use]
     pub fn has_passed(self) -> bool {
         Clock::MONOTONIC.has_passed(self.nanos)

@@ -32,6 +32,16 @@ pub struct Bounds {
 
 impl Bounds {
     /// No bounds.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
+    /// use std::{io::Read, time::Duration};
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let mut guarded = Bounds::new().idle(Duration::from_millis(5)).guard(stream)?;
+    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "silent for too long");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const fn new() -> Self {
         Self { idle: None, total: None }
     }
@@ -40,12 +50,32 @@ impl Bounds {
     /// deadlines to so long from then.
     ///
     /// It counts while the program itself is busy, too: a peer that waits for an answer is silent.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
+    /// use std::{io::Read, time::Duration};
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let mut guarded = Bounds::new().idle(Duration::from_millis(5)).guard(stream)?;
+    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "silent for too long");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
         self
     }
 
     /// How long it may take in all, whatever it does meanwhile.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
+    /// use std::{io::Read, time::Duration};
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let mut guarded = Bounds::new().total(Duration::from_millis(5)).guard(stream)?;
+    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "its time is over");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const fn total(mut self, total: Duration) -> Self {
         self.total = Some(total);
         self
@@ -56,6 +86,16 @@ impl Bounds {
     /// # Errors
     ///
     /// If it is closed.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
+    /// use std::{io::Read, time::Duration};
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let mut guarded = Bounds::new().idle(Duration::from_millis(5)).guard(stream)?;
+    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "silent for too long");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn guard<S: SetDeadline>(self, stream: S) -> io::Result<Guarded<S>> {
         let idle = Idle { idle: self.idle, end: end(self.total) };
         stream.set_deadline(idle.next())?;
@@ -133,6 +173,16 @@ impl<S, P> Guarded<S, P> {
 
     /// The stream below, to be kept if need be: to ask for its addresses, to close it from
     /// elsewhere, or to move its deadlines by hand until the next operation moves them again.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, net::UnixStream};
+    /// use std::time::Duration;
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let guarded = Bounds::new().idle(Duration::from_secs(1)).guard(stream)?;
+    /// guarded.stream().shutdown(std::net::Shutdown::Write)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stream(&self) -> &Arc<S> {
         &self.stream
     }

@@ -40,6 +40,15 @@ impl<T: AsFd> Pollable<T> {
     ///
     /// [`Unsupported`](io::ErrorKind::Unsupported) for a file that cannot be waited for, such as a
     /// regular file or a directory; and what else the kernel says.
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    ///
+    /// let (reader, _writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// reader.set_deadline(std::time::Duration::from_secs(1))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(file: T) -> io::Result<Self> {
         let fd = Fd::borrow(file.as_fd())?;
         Ok(Self { fd, file })

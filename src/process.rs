@@ -50,6 +50,15 @@ impl Child {
     /// If the process is out of descriptors, or the child was waited for already
     /// ([`NotFound`](io::ErrorKind::NotFound)); and if the kernel is older than 5.3. The child
     /// runs on.
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::process::Command;
+    ///
+    /// let child = Child::new(Command::new("true").spawn()?)?;
+    /// assert!(child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(mut child: process::Child) -> io::Result<Self> {
         let fd = Fd::adopt(sys::end_of_child(child.id())?)?;
         Ok(Self {
@@ -69,6 +78,19 @@ impl Child {
     /// # Errors
     ///
     /// A deadline that has passed, also if the child has ended (WT-2); a close.
+    ///
+    /// ```
+    /// use netwheel::{is_deadline, process::Child};
+    /// use std::{process::Command, time::Duration};
+    ///
+    /// let child = Child::new(Command::new("sleep").arg("60").spawn()?)?;
+    /// child.set_deadline(Duration::from_millis(5))?;
+    /// assert!(is_deadline(&child.wait().unwrap_err()));
+    /// child.kill()?;
+    /// child.set_deadline(None)?;
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wait(&self) -> io::Result<ExitStatus> {
         self.fd.run(Direction::Read, |_| self.try_wait_once())
     }
@@ -82,6 +104,15 @@ impl Child {
     /// # Errors
     ///
     /// As [`wait`](Self::wait).
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::process::Command;
+    ///
+    /// let child = Child::new(Command::new("true").spawn()?)?;
+    /// assert!(pollster::block_on(child.wait_async())?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn wait_async(&self) -> io::Result<ExitStatus> {
         self.fd.run_async(Direction::Read, |_| self.try_wait_once()).await
     }
@@ -92,6 +123,15 @@ impl Child {
     /// # Errors
     ///
     /// As [`wait`](Self::wait).
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::{future::poll_fn, process::Command};
+    ///
+    /// let child = Child::new(Command::new("true").spawn()?)?;
+    /// assert!(pollster::block_on(poll_fn(|cx| child.poll_wait(cx)))?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<io::Result<ExitStatus>> {
         self.fd.poll(Direction::Read, cx, |_| self.try_wait_once())
     }
@@ -106,6 +146,17 @@ impl Child {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::process::Command;
+    ///
+    /// let child = Child::new(Command::new("sleep").arg("60").spawn()?)?;
+    /// assert!(child.try_wait()?.is_none(), "it is running");
+    /// child.kill()?;
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn try_wait(&self) -> io::Result<Option<ExitStatus>> {
         self.child().try_wait()
     }
@@ -115,11 +166,31 @@ impl Child {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::process::Command;
+    ///
+    /// let child = Child::new(Command::new("sleep").arg("60").spawn()?)?;
+    /// child.kill()?;
+    /// assert!(!child.wait()?.success());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn kill(&self) -> io::Result<()> {
         self.child().kill()
     }
 
     /// The number of its process.
+    ///
+    /// ```
+    /// use netwheel::process::Child;
+    /// use std::process::Command;
+    ///
+    /// let child = Child::new(Command::new("true").spawn()?)?;
+    /// assert_ne!(child.id(), std::process::id());
+    /// child.wait()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child().id()

@@ -34,6 +34,16 @@ impl Closer {
     ///
     /// If the socket was closed or dropped before; and what the kernel says, in which case it is
     /// closed all the same.
+    ///
+    /// ```
+    /// use netwheel::net::UnixStream;
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let closer = stream.closer();
+    /// closer.close()?;
+    /// assert!(netwheel::is_closed(&closer.close().unwrap_err()), "only once");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn close(&self) -> io::Result<()> {
         self.file.close()
     }
@@ -48,6 +58,17 @@ impl Closer {
     }
 
     /// Whether the socket was closed or dropped.
+    ///
+    /// ```
+    /// use netwheel::net::UnixStream;
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let closer = stream.closer();
+    /// assert!(!closer.is_closed());
+    /// stream.close()?;
+    /// assert!(closer.is_closed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.file.refs.is_closed()

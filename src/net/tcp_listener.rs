@@ -37,6 +37,14 @@ impl TcpListener {
     /// # Errors
     ///
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
+    ///
+    /// ```
+    /// use netwheel::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// println!("listening on {}", listener.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         super::tcp_stream::first(address, |address| Self::listen(address, false))
     }

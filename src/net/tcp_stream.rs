@@ -44,6 +44,15 @@ impl TcpStream {
     /// # Errors
     ///
     /// If the address does not resolve, and what the last of the addresses said.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = TcpStream::connect(listener.local_addr()?)?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(address: impl ToSocketAddrs) -> io::Result<Self> {
         Self::connect_deadline(address, Deadline::NEVER)
     }
@@ -53,6 +62,16 @@ impl TcpStream {
     /// # Errors
     ///
     /// A timeout that has passed, and what the kernel says. A timeout of zero has passed at once.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let _stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {
         Self::connect_deadline(address, timeout)
     }
@@ -69,6 +88,18 @@ impl TcpStream {
     ///
     /// If the address does not resolve; a deadline that has passed; and what the last of the
     /// addresses said.
+    ///
+    /// ```
+    /// use netwheel::{is_deadline, net::{TcpListener, TcpStream}};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let _stream = TcpStream::connect_deadline(address, Duration::from_secs(10))?;
+    /// let late = TcpStream::connect_deadline(address, Instant::now());
+    /// assert!(is_deadline(&late.unwrap_err()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_deadline(
         address: impl ToSocketAddrs,
         deadline: impl Into<Deadline>,
@@ -93,6 +124,17 @@ impl TcpStream {
     /// # Errors
     ///
     /// A deadline that has passed, and what the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
+    /// let connecting = TcpStream::connect_async(address, Duration::from_secs(10));
+    /// assert_eq!(pollster::block_on(connecting)?.peer_addr()?, address);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn connect_async(
         address: SocketAddr,
         deadline: impl Into<Deadline>,
@@ -116,6 +158,20 @@ impl TcpStream {
     /// # Errors
     ///
     /// As [`Read::read`](io::Read::read).
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use std::io::Write;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _) = listener.accept()?;
+    /// client.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!(server.peek(&mut buf)?, 5);
+    /// assert_eq!(server.peek(&mut buf)?, 5, "they are still there");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
         peek(buf).run(&self.fd)
     }
@@ -129,6 +185,19 @@ impl TcpStream {
     /// # Errors
     ///
     /// As [`peek`](Self::peek).
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use std::io::Write;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// let (server, _) = listener.accept()?;
+    /// client.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!(pollster::block_on(server.peek_async(&mut buf))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn peek_async(&self, buf: &mut [u8]) -> io::Result<usize> {
         peek(buf).run_async(&self.fd).await
     }

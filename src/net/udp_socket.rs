@@ -43,6 +43,14 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    ///
+    /// let socket = UdpSocket::bind("127.0.0.1:0")?;
+    /// assert_ne!(socket.local_addr()?.port(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
         first(address, |address| {
             let domain = Domain::for_address(address);
@@ -57,6 +65,16 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    ///
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// a.connect(b.local_addr()?)?;
+    /// a.send(b"hello")?;
+    /// assert_eq!(b.recv(&mut [0; 16])?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         first(address, |address| {
             self.fd.with_file(|fd| {
@@ -70,6 +88,14 @@ impl UdpSocket {
     /// # Errors
     ///
     /// If the address does not resolve; else as [`send`](Self::send).
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    ///
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// assert_eq!(a.send_to(b"hello", b.local_addr()?)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_to(&self, buf: &[u8], to: impl ToSocketAddrs) -> io::Result<usize> {
         let Some(to) = to.to_socket_addrs()?.next() else {
             return Err(io::Error::new(
@@ -90,6 +116,14 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    ///
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    /// assert_eq!(pollster::block_on(a.send_to_async(b"hello", b.local_addr()?))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn send_to_async(&self, buf: &[u8], to: SocketAddr) -> io::Result<usize> {
         let to = to.into();
         let send = |fd| sys::socket::send_to(fd, buf, &to).map(Moved::one);
@@ -114,6 +148,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// let socket = UdpSocket::bind("0.0.0.0:0")?;
+    /// let group = Ipv4Addr::new(224, 0, 0, 251);
+    /// // It takes a machine with a network.
+    /// if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_ok() {
+    ///     socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         let join =
             |fd| sys::socket::with_options(fd, |socket| socket.join_multicast_v4(group, interface));
@@ -125,6 +172,20 @@ impl UdpSocket {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    /// use std::net::Ipv6Addr;
+    ///
+    /// // It takes a machine with a network.
+    /// if let Ok(socket) = UdpSocket::bind("[::]:0") {
+    ///     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+    ///     if socket.join_multicast_v6(&group, 0).is_ok() {
+    ///         socket.leave_multicast_v6(&group, 0)?;
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         let join =
             |fd| sys::socket::with_options(fd, |socket| socket.join_multicast_v6(group, interface));
@@ -136,6 +197,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// let socket = UdpSocket::bind("0.0.0.0:0")?;
+    /// let group = Ipv4Addr::new(224, 0, 0, 251);
+    /// // It takes a machine with a network.
+    /// if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_ok() {
+    ///     socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn leave_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         let leave = |fd| {
             sys::socket::with_options(fd, |socket| socket.leave_multicast_v4(group, interface))
@@ -148,6 +222,20 @@ impl UdpSocket {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UdpSocket;
+    /// use std::net::Ipv6Addr;
+    ///
+    /// // It takes a machine with a network.
+    /// if let Ok(socket) = UdpSocket::bind("[::]:0") {
+    ///     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+    ///     if socket.join_multicast_v6(&group, 0).is_ok() {
+    ///         socket.leave_multicast_v6(&group, 0)?;
+    ///     }
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn leave_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         let leave = |fd| {
             sys::socket::with_options(fd, |socket| socket.leave_multicast_v6(group, interface))

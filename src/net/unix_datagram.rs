@@ -45,6 +45,16 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-bind-{}", std::process::id()));
+    /// let socket = UnixDatagram::bind(&path)?;
+    /// assert_eq!(socket.local_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::at(&addr::of_path(path)?)
     }
@@ -54,6 +64,16 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    /// use std::os::unix::net::SocketAddr;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-bind-addr-{}", std::process::id()));
+    /// let _socket = UnixDatagram::bind_addr(&SocketAddr::from_pathname(&path)?)?;
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         Self::at(&addr::of_unix(address)?)
     }
@@ -69,6 +89,13 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// assert!(UnixDatagram::unbound()?.local_addr()?.is_unnamed());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn unbound() -> io::Result<Self> {
         Ok(Self { fd: Fd::new(unbound()?.into())? })
     }
@@ -78,6 +105,15 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let (a, b) = UnixDatagram::pair()?;
+    /// a.send(b"hello")?;
+    /// assert_eq!(b.recv(&mut [0; 16])?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn pair() -> io::Result<(Self, Self)> {
         let (a, b) = sys::pair(Type::DGRAM)?;
         Ok((Self { fd: Fd::new(a.into())? }, Self { fd: Fd::new(b.into())? }))
@@ -88,6 +124,19 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-connect-{}", std::process::id()));
+    /// let server = UnixDatagram::bind(&path)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.connect(&path)?;
+    /// client.send(b"hello")?;
+    /// assert_eq!(server.recv(&mut [0; 16])?, 5);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.connect_to(&addr::of_path(path)?)
     }
@@ -97,6 +146,19 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-connect_addr-{}", std::process::id()));
+    /// let server = UnixDatagram::bind(&path)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.connect_addr(&std::os::unix::net::SocketAddr::from_pathname(&path)?)?;
+    /// client.send(b"hello")?;
+    /// assert_eq!(server.recv(&mut [0; 16])?, 5);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_addr(&self, address: &SocketAddr) -> io::Result<()> {
         self.connect_to(&addr::of_unix(address)?)
     }
@@ -110,6 +172,16 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-send_to-{}", std::process::id()));
+    /// let (server, client) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    /// assert_eq!(client.send_to(b"hello", &path)?, 5);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_to(&self, buf: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         self.send_to_any(buf, &addr::of_path(path)?)
     }
@@ -119,6 +191,16 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-send_to_addr-{}", std::process::id()));
+    /// let (server, client) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    /// assert_eq!(client.send_to_addr(b"hello", &server.local_addr()?)?, 5);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn send_to_addr(&self, buf: &[u8], address: &SocketAddr) -> io::Result<usize> {
         self.send_to_any(buf, &addr::of_unix(address)?)
     }
@@ -132,6 +214,16 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use netwheel::net::UnixDatagram;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-send_to_async-{}", std::process::id()));
+    /// let (server, client) = (UnixDatagram::bind(&path)?, UnixDatagram::unbound()?);
+    /// assert_eq!(pollster::block_on(client.send_to_async(b"hello", &path))?, 5);
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn send_to_async(&self, buf: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
         let to = addr::of_path(path)?;
         loop {

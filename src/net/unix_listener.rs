@@ -39,6 +39,16 @@ impl UnixListener {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixListener;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-listener-bind-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::at(&addr::of_path(path)?)
     }
@@ -48,6 +58,16 @@ impl UnixListener {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixListener;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-listener-bind_addr-{}", std::process::id()));
+    /// let listener = UnixListener::bind_addr(&std::os::unix::net::SocketAddr::from_pathname(&path)?)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         Self::at(&addr::of_unix(address)?)
     }

@@ -44,6 +44,18 @@ impl UnixStream {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::{UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-stream-connect-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect(&path)?;
+    /// let (_server, _) = listener.accept()?;
+    /// assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
         Self::connect_deadline(path, Deadline::NEVER)
     }
@@ -53,6 +65,18 @@ impl UnixStream {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::{UnixListener, UnixStream};
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-stream-connect_addr-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect_addr(&listener.local_addr()?)?;
+    /// let (_server, _) = listener.accept()?;
+    /// assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_addr(address: &SocketAddr) -> io::Result<Self> {
         Self::connect_to(&addr::of_unix(address)?, Deadline::NEVER)
     }
@@ -65,6 +89,19 @@ impl UnixStream {
     /// # Errors
     ///
     /// A deadline that has passed, and what the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::{UnixListener, UnixStream};
+    /// use std::time::Duration;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-stream-connect_deadline-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect_deadline(&path, Duration::from_secs(10))?;
+    /// let (_server, _) = listener.accept()?;
+    /// assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connect_deadline(
         path: impl AsRef<Path>,
         deadline: impl Into<Deadline>,
@@ -89,6 +126,19 @@ impl UnixStream {
     /// # Errors
     ///
     /// A deadline that has passed, and what the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::{UnixListener, UnixStream};
+    /// use std::time::Duration;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-stream-connect_async-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = pollster::block_on(UnixStream::connect_async(&path, Duration::from_secs(10)))?;
+    /// let (_server, _) = listener.accept()?;
+    /// assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    /// std::fs::remove_file(path)?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn connect_async(
         path: impl AsRef<Path>,
         deadline: impl Into<Deadline>,
@@ -107,6 +157,16 @@ impl UnixStream {
     /// # Errors
     ///
     /// What the kernel says.
+    ///
+    /// ```
+    /// use netwheel::net::UnixStream;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (mut a, mut b) = UnixStream::pair()?;
+    /// a.write_all(b"hello")?;
+    /// b.read_exact(&mut [0; 5])?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn pair() -> io::Result<(Self, Self)> {
         let (a, b) = sys::pair(Type::STREAM)?;
         Ok((Self { fd: Fd::new(a.into())? }, Self { fd: Fd::new(b.into())? }))

@@ -23,12 +23,29 @@ impl<T> JoinHandle<T> {
     }
 
     /// Whether the task has ended.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// assert!(!task.is_finished());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.as_ref().is_some_and(async_task::FallibleTask::is_finished)
     }
 
     /// Drops the task's future as soon as it is not running.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// runtime.spawn(std::future::pending::<()>()).cancel();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn cancel(mut self) {
         drop(self.task.take());
     }
@@ -70,12 +87,30 @@ pub struct JoinError {
 impl JoinError {
     /// What the task panicked with, to be resumed by `std::panic::resume_unwind`; `None` if it
     /// was cancelled.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let error = runtime.block_on(runtime.spawn(async { panic!("oh") })).unwrap_err();
+    /// assert_eq!(error.into_panic().unwrap().downcast_ref(), Some(&"oh"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
         self.panic.map(|panic| panic.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the task panicked.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let error = runtime.block_on(runtime.spawn(async { panic!("oh") })).unwrap_err();
+    /// assert!(error.is_panic());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_panic(&self) -> bool {
         self.panic.is_some()

@@ -97,6 +97,18 @@ pub fn run_local<F: Future>(future: F) -> io::Result<F::Output> {
 /// # Panics
 ///
 /// If not called inside of [`run_local`].
+///
+/// ```
+/// use netwheel::rt;
+///
+/// let sum = rt::run_local(async {
+///     let one = std::rc::Rc::new(1); // need not be `Send`
+///     let task = rt::spawn_local(async move { *one + 1 });
+///     task.await.unwrap()
+/// })?;
+/// assert_eq!(sum, 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,

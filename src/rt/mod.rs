@@ -23,6 +23,18 @@ pub use runtime::{Builder, Runtime, spawn};
 pub(crate) use worker::Blocked;
 
 /// Lets the other tasks that can run do so, once each.
+///
+/// ```
+/// use netwheel::rt::{self, Runtime};
+///
+/// let runtime = Runtime::new()?;
+/// runtime.block_on(async {
+///     for _ in 0..1000 {
+///         rt::yield_now().await; // the other tasks' turn
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub async fn yield_now() {
     crate::budget::stand_back().await;
 }

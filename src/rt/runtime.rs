@@ -56,12 +56,29 @@ pub struct Builder {
 impl Builder {
     /// How many worker threads: one for each processor that the process may use, unless said
     /// otherwise. Zero counts as one.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::builder().workers(1).build()?;
+    /// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
     /// What the threads are called, in front of their number.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::builder().name("mail").build()?;
+    /// let name = runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
+    /// assert!(runtime.block_on(name).unwrap().unwrap().starts_with("mail"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
@@ -93,6 +110,14 @@ impl Builder {
     /// If the process is out of file descriptors or threads;
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it may not have so many
     /// [descriptors](Self::descriptors).
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::builder().workers(2).build()?;
+    /// assert_eq!(runtime.tasks(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn build(self) -> io::Result<Runtime> {
         let reactor = Reactor::new(true)?;
         sys::make_room(reactor.dead(), self.descriptors)?;
@@ -145,17 +170,41 @@ impl Runtime {
     /// # Errors
     ///
     /// As [`Builder::build`].
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new() -> io::Result<Self> {
         Self::builder().build()
     }
 
     /// For a runtime with settings of your own.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let _runtime = Runtime::builder().workers(1).name("one").build()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn builder() -> Builder {
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         Builder { workers, name: "netwheel".into(), descriptors: 0 }
     }
 
     /// Starts a task.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let task = runtime.spawn(async { 1 + 1 });
+    /// assert_eq!(runtime.block_on(task).unwrap(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -169,6 +218,14 @@ impl Runtime {
     /// # Panics
     ///
     /// If called by a worker of any runtime, which it would keep from working.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         super::worker::assert_outside("block_on");
         let _entered = self.scheduler.reactor.enter();
@@ -186,12 +243,29 @@ impl Runtime {
     }
 
     /// How many tasks have not ended.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let _task = runtime.spawn(std::future::pending::<()>());
+    /// assert_eq!(runtime.tasks(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.scheduler.tasks().len()
     }
 
     /// What the runtime's poller has done so far.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// println!("{:?}", runtime.stats());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> netwheel_netpoll::Stats {
         self.scheduler.reactor.poller().stats()
@@ -200,6 +274,16 @@ impl Runtime {
     /// Lets the tasks end by themselves until `deadline`, then stops as a drop does.
     ///
     /// Returns how many tasks were left and dropped.
+    ///
+    /// ```
+    /// use netwheel::rt::Runtime;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// drop(runtime.spawn(std::future::pending::<()>()));
+    /// assert_eq!(runtime.shutdown(Duration::from_millis(10)), 1, "one was left");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(self, deadline: impl Into<Deadline>) -> usize {
         let deadline = deadline.into();
         let mut pause = Duration::from_micros(100);

@@ -52,11 +52,36 @@ impl Interval {
     /// # Cancel safety
     ///
     /// A tick that was not returned is not taken.
+    ///
+    /// ```
+    /// use netwheel::time::interval;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let begun = Instant::now();
+    /// let mut ticks = interval(Duration::from_millis(5));
+    /// pollster::block_on(async {
+    ///     ticks.tick().await; // the first at once
+    ///     ticks.tick().await;
+    /// });
+    /// assert!(begun.elapsed() >= Duration::from_millis(5));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn tick(&mut self) -> Instant {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await
     }
 
     /// [`tick`](Self::tick) in the `poll_*` style.
+    ///
+    /// ```
+    /// use netwheel::time::interval;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let begun = Instant::now();
+    /// let mut ticks = interval(Duration::from_millis(5));
+    /// let first = pollster::block_on(std::future::poll_fn(|cx| ticks.poll_tick(cx)));
+    /// assert!(first >= begun);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let now = Instant::now();
@@ -68,6 +93,13 @@ impl Interval {
     }
 
     /// The time between two ticks.
+    ///
+    /// ```
+    /// use netwheel::time::interval;
+    /// use std::time::Duration;
+    ///
+    /// assert_eq!(interval(Duration::from_secs(1)).period(), Duration::from_secs(1));
+    /// ```
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period

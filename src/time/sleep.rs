@@ -64,6 +64,17 @@ impl Sleep {
     }
 
     /// Moves the deadline, from any thread, also while somebody waits for it. Allocates nothing.
+    ///
+    /// ```
+    /// use netwheel::time::sleep;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let begun = Instant::now();
+    /// let sleep = sleep(Duration::from_secs(3600));
+    /// sleep.reset(Duration::from_millis(5));
+    /// pollster::block_on(sleep);
+    /// assert!(begun.elapsed() >= Duration::from_millis(5));
+    /// ```
     pub fn reset(&self, deadline: impl Into<Deadline>) {
         let nanos = self.descriptor.clock().at_monotonic(deadline.into().nanos());
         // It fails after a close only, and nobody closes this one.
@@ -71,6 +82,13 @@ impl Sleep {
     }
 
     /// Whether the deadline has passed.
+    ///
+    /// ```
+    /// use netwheel::time::sleep;
+    /// use std::time::Duration;
+    ///
+    /// assert!(!sleep(Duration::from_secs(3600)).is_elapsed());
+    /// ```
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
         self.descriptor.prepare(Direction::Read).is_err()

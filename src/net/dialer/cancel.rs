@@ -43,6 +43,18 @@ struct Dial {
 
 impl Canceller {
     /// One that cancels nothing yet.
+    ///
+    /// ```
+    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+    /// use std::time::Duration;
+    ///
+    /// let canceller = Canceller::new();
+    /// let dialer = Dialer::new().canceller(&canceller);
+    /// canceller.cancel(); // any thread, any time
+    /// assert!(canceller.is_canceled());
+    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
+    /// assert!(is_canceled(&error));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -50,6 +62,18 @@ impl Canceller {
 
     /// Cancels. Those who wait are released before this returns; a connection in its handshake is
     /// closed, and its [`close`](Closer::close) waited for.
+    ///
+    /// ```
+    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+    /// use std::time::Duration;
+    ///
+    /// let canceller = Canceller::new();
+    /// let dialer = Dialer::new().canceller(&canceller);
+    /// canceller.cancel(); // any thread, any time
+    /// assert!(canceller.is_canceled());
+    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
+    /// assert!(is_canceled(&error));
+    /// ```
     pub fn cancel(&self) {
         let dials = {
             let mut state = self.state();
@@ -66,6 +90,18 @@ impl Canceller {
     }
 
     /// Whether it was used.
+    ///
+    /// ```
+    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+    /// use std::time::Duration;
+    ///
+    /// let canceller = Canceller::new();
+    /// let dialer = Dialer::new().canceller(&canceller);
+    /// canceller.cancel(); // any thread, any time
+    /// assert!(canceller.is_canceled());
+    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
+    /// assert!(is_canceled(&error));
+    /// ```
     #[must_use]
     pub fn is_canceled(&self) -> bool {
         self.state().is_canceled

@@ -88,18 +88,45 @@ impl Reason {
 
 impl DialError {
     /// The payload of `error`, if it comes from a dialer.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, dialer::DialError};
+    /// use std::time::Instant;
+    ///
+    /// let error = Dialer::new().dial("example.com:80", Instant::now()).unwrap_err();
+    /// let error = DialError::of(&error).unwrap();
+    /// assert!(error.is_deadline() && !error.is_canceled());
+    /// ```
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
 
     /// Whether its deadline has passed.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, dialer::DialError};
+    /// use std::time::Instant;
+    ///
+    /// let error = Dialer::new().dial("example.com:80", Instant::now()).unwrap_err();
+    /// let error = DialError::of(&error).unwrap();
+    /// assert!(error.is_deadline() && !error.is_canceled());
+    /// ```
     #[must_use]
     pub fn is_deadline(&self) -> bool {
         matches!(self.reason, Reason::Deadline { .. })
     }
 
     /// Whether it was canceled.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, dialer::DialError};
+    /// use std::time::Instant;
+    ///
+    /// let error = Dialer::new().dial("example.com:80", Instant::now()).unwrap_err();
+    /// let error = DialError::of(&error).unwrap();
+    /// assert!(error.is_deadline() && !error.is_canceled());
+    /// ```
     #[must_use]
     pub fn is_canceled(&self) -> bool {
         matches!(self.reason, Reason::Canceled)

@@ -113,6 +113,16 @@ const HEAD_START_MIN: Duration = Duration::from_millis(10);
 
 impl Dialer {
     /// One that uses the system's resolver and any local address.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, TcpListener};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = Dialer::new().dial(listener.local_addr()?, Duration::from_secs(10))?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -156,6 +166,18 @@ impl Dialer {
     }
 
     /// Who finds the addresses of a name; see [`Resolver`] for an example.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, TcpListener, dialer::Resolver};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let hosts = Resolver::new(|_name, port| Ok(vec![([127, 0, 0, 1], port).into()]));
+    /// let dialer = Dialer::new().resolver(hosts);
+    /// let _stream = dialer.dial(("db.internal", port), Duration::from_secs(10))?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn resolver(mut self, resolver: Resolver) -> Self {
         self.config_mut().resolver = Some(resolver);
@@ -163,6 +185,18 @@ impl Dialer {
     }
 
     /// Who may cancel the dials; see [`Canceller`] for an example.
+    ///
+    /// ```
+    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+    /// use std::time::Duration;
+    ///
+    /// let canceller = Canceller::new();
+    /// let dialer = Dialer::new().canceller(&canceller);
+    /// canceller.cancel(); // any thread, any time
+    /// assert!(canceller.is_canceled());
+    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
+    /// assert!(is_canceled(&error));
+    /// ```
     #[must_use]
     pub fn canceller(mut self, canceller: &Canceller) -> Self {
         self.config_mut().canceller = Some(canceller.clone());

@@ -60,6 +60,14 @@ const LIMIT: usize = 64;
 
 impl Resolver {
     /// The system's: `getaddrinfo`, as std. One for the whole process, with at most 64 threads.
+    ///
+    /// ```
+    /// use netwheel::net::{Dialer, dialer::Resolver};
+    ///
+    /// let resolver = Resolver::system();
+    /// let _dialer = Dialer::new().resolver(resolver.clone());
+    /// println!("{} names are being resolved", resolver.in_flight());
+    /// ```
     #[must_use]
     pub fn system() -> Self {
         static SYSTEM: OnceLock<Resolver> = OnceLock::new();
@@ -69,6 +77,12 @@ impl Resolver {
 
     /// A function that blocks, given a name and the port to be put into the addresses. It runs in
     /// helper threads, at most 64 at a time; see [`with_limit`](Self::with_limit).
+    ///
+    /// ```
+    /// use netwheel::net::dialer::Resolver;
+    ///
+    /// let _hosts = Resolver::new(|_name, port| Ok(vec![([127, 0, 0, 1], port).into()]));
+    /// ```
     #[must_use]
     pub fn new(
         resolve: impl Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
@@ -134,6 +148,13 @@ impl Resolver {
     }
 
     /// How many threads are resolving, those included that nobody waits for.
+    ///
+    /// ```
+    /// use netwheel::net::dialer::Resolver;
+    ///
+    /// let resolver = Resolver::new(|_, _| Ok(Vec::new()));
+    /// assert_eq!(resolver.in_flight(), 0);
+    /// ```
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.count(|state| state.busy)
@@ -141,12 +162,26 @@ impl Resolver {
 
     /// How many threads are resolving for a dial that has given up. They come back when the
     /// resolver does.
+    ///
+    /// ```
+    /// use netwheel::net::dialer::Resolver;
+    ///
+    /// let resolver = Resolver::new(|_, _| Ok(Vec::new()));
+    /// assert_eq!(resolver.abandoned(), 0);
+    /// ```
     #[must_use]
     pub fn abandoned(&self) -> usize {
         self.count(|state| state.abandoned)
     }
 
     /// How many dials wait for a thread.
+    ///
+    /// ```
+    /// use netwheel::net::dialer::Resolver;
+    ///
+    /// let resolver = Resolver::new(|_, _| Ok(Vec::new()));
+    /// assert_eq!(resolver.queued(), 0);
+    /// ```
     #[must_use]
     pub fn queued(&self) -> usize {
         self.count(|state| state.queue.len())
