@@ -283,11 +283,13 @@ impl Fd {
     }
 
     /// Somebody waits: sees to it that somebody polls.
+    #[inline]
     pub(crate) fn serve_waiters(&self) {
         self.0.reactor.serve_tasks();
     }
 
     /// Fails if the operation must not start (WT-2).
+    #[inline]
     pub(crate) fn prepare(&self, direction: Direction) -> io::Result<()> {
         self.0.descriptor.prepare(direction).map_err(|error| self.failed(direction, error))?;
         if self.0.is_registered { Ok(()) } else { Err(error::unsupported()) }
