@@ -19,9 +19,14 @@
 //!   and hyper's timer and executor; `axum` is a listener for its server; `tracing` tells of each
 //!   expiry and each close. TLS needs none: rustls and its like work through the traits.
 //!
-//! The `guide` has pages about [deadlines and timeouts](guide::deadlines), [the phases of a
-//! connection](guide::phases), [threads, executors and the scheduler](guide::worlds),
-//! [recipes](guide::recipes), and [what std, tokio and Go call it](guide::coming_from).
+#![cfg_attr(
+    feature = "rt",
+    doc = "
+The [`guide`] has pages about [deadlines and timeouts](guide::deadlines), [the phases of a
+connection](guide::phases), [threads, executors and the scheduler](guide::worlds),
+[recipes](guide::recipes), and [what std, tokio and Go call it](guide::coming_from).
+"
+)]
 //!
 //! ```
 //! use netwheel::is_deadline;

@@ -52,7 +52,7 @@ impl TcpListener {
     /// [`bind`](Self::bind) that lets further listeners have the same port (`SO_REUSEPORT`), if
     /// all of them are bound so by the same user; the kernel spreads connections over them.
     ///
-    /// For one listener in each of the [shards](crate::rt::Builder::shards) of a server.
+    /// For one listener in each of the shards of a server (`rt::Builder::shards`).
     ///
     /// ```
     /// use netwheel::net::TcpListener;
