@@ -43,6 +43,8 @@ debian() {
 }
 
 install rustc-web cargo-web rust-web-src
+# std itself is not checked for Windows without it.
+if [[ " ${targets[*]} " == *-windows-* ]]; then install binutils-mingw-w64-x86-64; fi
 echo "compiler: $(/usr/bin/rustc --version)"
 
 select=()
@@ -59,7 +61,7 @@ row target check link
 row --- --- ---
 for target in "${targets[@]}"; do
     check=ok link="no linker here"
-    if ! debian check --locked "${std[@]}" --target "$target" "${select[@]}" >"$log" 2>&1; then
+    if ! debian check --locked "${std[@]}" --target "$target" "${select[@]}" --all-features >"$log" 2>&1; then
         check=FAILED link=- failed=1
         grep -E '^error' -A12 "$log" >&2 || tail -n 20 "$log" >&2
     else

@@ -55,6 +55,17 @@ impl Error for DeadlineExceeded {}
 
 /// The payload of an error of kind [`NotConnected`](io::ErrorKind::NotConnected): the socket was
 /// closed by this program.
+///
+/// ```
+/// use netwheel::{Closed, net::UnixStream};
+/// use std::io::Read;
+///
+/// let (mut stream, _peer) = UnixStream::pair()?;
+/// stream.close()?;
+/// let error = stream.read(&mut [0]).unwrap_err();
+/// assert!(error.get_ref().unwrap().is::<Closed>());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Closed {

@@ -35,6 +35,16 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 ///
 /// Pipes share their mode with whoever else has the same end: somebody who puts it into blocking
 /// mode makes reads here block in the kernel, where no deadline reaches them (IO-11).
+///
+/// ```
+/// use netwheel::pipe::pipe;
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = pipe()?;
+/// writer.write_all(b"hello")?;
+/// reader.read_exact(&mut [0; 5])?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeReader {
     fd: Fd,
 }
@@ -53,6 +63,16 @@ read_traits!(PipeReader, file);
 /// Writing when nobody can read any more is an error of kind
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe). It never raises `SIGPIPE`, also in a program that
 /// does not ignore it as Rust's do.
+///
+/// ```
+/// use netwheel::pipe::pipe;
+/// use std::io::{Read, Write};
+///
+/// let (mut reader, mut writer) = pipe()?;
+/// writer.write_all(b"hello")?;
+/// reader.read_exact(&mut [0; 5])?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PipeWriter {
     fd: Fd,
 }

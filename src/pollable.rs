@@ -55,11 +55,28 @@ impl<T: AsFd> Pollable<T> {
     }
 
     /// The file.
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::os::fd::AsRawFd;
+    ///
+    /// let (reader, _writer) = std::io::pipe()?;
+    /// assert!(Pollable::new(reader)?.get_ref().as_raw_fd() > 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn get_ref(&self) -> &T {
         &self.file
     }
 
     /// The file, in the mode in which it came.
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    ///
+    /// let (reader, _writer) = std::io::pipe()?;
+    /// let _reader: std::io::PipeReader = Pollable::new(reader)?.into_inner();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_inner(self) -> T {
         let Self { fd, file } = self;
         drop(fd);
@@ -74,6 +91,18 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// The read deadline, also if the file is ready (WT-2); a close; what `f` says.
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// writer.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!(reader.read_with(|mut file| file.read(&mut buf))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn read_with<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.fd.run(Direction::Read, self.call(f))
     }
@@ -83,6 +112,16 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`read_with`](Self::read_with), of the write deadline.
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::io::Write;
+    ///
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let writer = Pollable::new(writer)?;
+    /// assert_eq!(writer.write_with(|mut file| file.write(b"hello"))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn write_with<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.fd.run(Direction::Write, self.call(f))
     }
@@ -96,6 +135,19 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`read_with`](Self::read_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// writer.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// let reading = reader.read_with_async(|mut file| file.read(&mut buf));
+    /// assert_eq!(pollster::block_on(reading)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn read_with_async<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.fd.run_async(Direction::Read, self.call(f)).await
     }
@@ -109,6 +161,17 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`write_with`](Self::write_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::io::Write;
+    ///
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let writer = Pollable::new(writer)?;
+    /// let writing = writer.write_with_async(|mut file| file.write(b"hello"));
+    /// assert_eq!(pollster::block_on(writing)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn write_with_async<R>(&self, f: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.fd.run_async(Direction::Write, self.call(f)).await
     }
@@ -119,6 +182,20 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`read_with`](Self::read_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::future::poll_fn;
+    /// use std::io::{Read, Write};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// writer.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// let reading = poll_fn(|cx| reader.poll_read_with(cx, |mut file| file.read(&mut buf)));
+    /// assert_eq!(pollster::block_on(reading)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_read_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -133,6 +210,18 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`write_with`](Self::write_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::future::poll_fn;
+    /// use std::io::Write;
+    ///
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let writer = Pollable::new(writer)?;
+    /// let writing = poll_fn(|cx| writer.poll_write_with(cx, |mut file| file.write(b"hello")));
+    /// assert_eq!(pollster::block_on(writing)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_write_with<R>(
         &self,
         cx: &mut Context<'_>,
@@ -147,6 +236,18 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`read_with`](Self::read_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::{future::poll_fn, io::Write};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// writer.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!(pollster::block_on(poll_fn(|cx| reader.poll_read(cx, &mut buf)))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>
     where
         for<'f> &'f T: Read,
@@ -176,6 +277,21 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`read_with`](Self::read_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::future::poll_fn;
+    /// use std::io::{IoSliceMut, Write};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let reader = Pollable::new(reader)?;
+    /// writer.write_all(b"hello")?;
+    /// let mut buf = [0; 16];
+    /// let mut bufs = [IoSliceMut::new(&mut buf)];
+    /// let reading = poll_fn(|cx| reader.poll_read_vectored(cx, &mut bufs));
+    /// assert_eq!(pollster::block_on(reading)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_read_vectored(
         &self,
         cx: &mut Context<'_>,
@@ -196,6 +312,16 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`write_with`](Self::write_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::future::poll_fn;
+    ///
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let writer = Pollable::new(writer)?;
+    /// assert_eq!(pollster::block_on(poll_fn(|cx| writer.poll_write(cx, b"hello")))?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>
     where
         for<'f> &'f T: Write,
@@ -211,6 +337,19 @@ impl<T: AsFd> Pollable<T> {
     /// # Errors
     ///
     /// As [`write_with`](Self::write_with).
+    ///
+    /// ```
+    /// use netwheel::Pollable;
+    /// use std::future::poll_fn;
+    /// use std::io::IoSlice;
+    ///
+    /// let (_reader, writer) = std::io::pipe()?;
+    /// let writer = Pollable::new(writer)?;
+    /// let bufs = [IoSlice::new(b"he"), IoSlice::new(b"llo")];
+    /// let writing = poll_fn(|cx| writer.poll_write_vectored(cx, &bufs));
+    /// assert_eq!(pollster::block_on(writing)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,

@@ -68,11 +68,31 @@ pub struct Listener<L> {
 
 impl<L> Listener<L> {
     /// Gives each connection of `listener` these bounds, which begin when it is accepted.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, axum::Listener, net::TcpListener};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let listener = Listener::new(listener, Bounds::new().idle(Duration::from_secs(60)));
+    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(listener: L, bounds: Bounds) -> Self {
         Self { listener, bounds, pacing: Pacing::default() }
     }
 
     /// The listener.
+    ///
+    /// ```
+    /// use netwheel::{Bounds, axum::Listener, net::TcpListener};
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let listener = Listener::new(listener, Bounds::new().idle(Duration::from_secs(60)));
+    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn get_ref(&self) -> &L {
         &self.listener
     }
@@ -87,6 +107,15 @@ impl<L> Listener<L> {
 }
 
 /// The address of the client, for axum's `ConnectInfo`; see [`Listener`].
+///
+/// ```
+/// use netwheel::axum::Peer;
+/// use std::net::SocketAddr;
+///
+/// // In a handler: `ConnectInfo(Peer(address)): ConnectInfo<Peer<SocketAddr>>`.
+/// let Peer(address) = Peer(SocketAddr::from(([127, 0, 0, 1], 80)));
+/// assert_eq!(address.port(), 80);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Peer<A>(pub A);
 

@@ -10,14 +10,13 @@
 
 use crate::addr;
 use crate::error::DeadlineExceeded;
-use crate::sys;
+use crate::sys::{self, RawSource};
 use std::io;
-use std::os::fd::RawFd;
 use tracing::{Level, debug, enabled, field};
 
 /// An operation has met its deadline, or the timeout of its own, and fails with `error`.
 #[cold]
-pub(crate) fn expired(fd: RawFd, error: &io::Error) {
+pub(crate) fn expired(fd: RawSource, error: &io::Error) {
     let payload = error.get_ref().and_then(|payload| payload.downcast_ref());
     let Some(DeadlineExceeded { which, late_by, socket, .. }) = payload else { return };
     let late_us = u64::try_from(late_by.as_micros()).unwrap_or(u64::MAX);
@@ -25,7 +24,7 @@ pub(crate) fn expired(fd: RawFd, error: &io::Error) {
 }
 
 /// A file is about to be closed; it is still open.
-pub(crate) fn closed(fd: RawFd, by: &'static str) {
+pub(crate) fn closed(fd: RawSource, by: &'static str) {
     if enabled!(target: TARGET, Level::DEBUG) {
         let peer = addr::display(sys::socket::peer_addr(fd)).map(field::display);
         let local = addr::display(sys::socket::local_addr(fd)).map(field::display);

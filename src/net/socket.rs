@@ -254,15 +254,27 @@ macro_rules! address_methods {
 }
 pub(crate) use address_methods;
 
-/// One option of the socket: how it is set and what it is, through `socket2`.
+/// One option of the socket: how it is set and what it is, through `socket2`; with what makes a
+/// `socket` for an example, and a value for it.
 macro_rules! option_methods {
-    ($($(#[$doc:meta])* $set:ident, $get:ident: $type:ty => $socket_set:ident, $socket_get:ident;)*) => {
+    ($make:literal; $(
+        $(#[$doc:meta])*
+        $set:ident, $get:ident: $type:ty = $value:literal => $socket_set:ident, $socket_get:ident;
+    )*) => {
         $(
             $(#[$doc])*
             ///
             /// # Errors
             ///
             /// If the socket is closed.
+            ///
+            /// ```
+            /// use netwheel::net::*;
+            ///
+            #[doc = $make]
+            #[doc = concat!("socket.", stringify!($set), "(", $value, ")?;")]
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn $set(&self, value: $type) -> ::std::io::Result<()> {
                 self.fd.with_file(|fd| $crate::sys::socket::with_options(fd, |s| s.$socket_set(value)))
             }
@@ -272,6 +284,15 @@ macro_rules! option_methods {
             /// # Errors
             ///
             /// If the socket is closed.
+            ///
+            /// ```
+            /// use netwheel::net::*;
+            ///
+            #[doc = $make]
+            #[doc = concat!("socket.", stringify!($set), "(", $value, ")?;")]
+            #[doc = concat!("assert_eq!(socket.", stringify!($get), "()?, ", $value, ");")]
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
             pub fn $get(&self) -> ::std::io::Result<$type> {
                 self.fd.with_file(|fd| $crate::sys::socket::with_options(fd, |s| s.$socket_get()))
             }

@@ -83,8 +83,9 @@ impl TcpListener {
     accept_methods!(TcpStream, SocketAddr, Incoming);
 
     option_methods! {
+        "let socket = TcpListener::bind(\"127.0.0.1:0\")?;";
         /// How many routers a packet of an accepted connection may pass.
-        set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
+        set_ttl, ttl: u32 = "4" => set_ttl_v4, ttl_v4;
     }
 
     address_methods!(SocketAddr);

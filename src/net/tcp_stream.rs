@@ -203,23 +203,25 @@ impl TcpStream {
     }
 
     option_methods! {
+        "let listener = TcpListener::bind(\"127.0.0.1:0\")?;\nlet socket = TcpStream::connect(listener.local_addr()?)?;";
         /// Sends small writes at once, instead of collecting them (`TCP_NODELAY`).
-        set_nodelay, nodelay: bool => set_tcp_nodelay, tcp_nodelay;
+        set_nodelay, nodelay: bool = "true" => set_tcp_nodelay, tcp_nodelay;
         /// How many routers a packet may pass.
-        set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
+        set_ttl, ttl: u32 = "4" => set_ttl_v4, ttl_v4;
         /// What the kernel does with unsent bytes when the socket is closed (`SO_LINGER`): `None`
         /// to send them in the background, zero to drop them and reset the connection. Any other
         /// time is how long the kernel makes the close wait for them, and so a drop of the value.
-        set_linger, linger: Option<Duration> => set_linger, linger;
+        set_linger, linger: Option<Duration> = "Some(std::time::Duration::from_secs(1))" => set_linger, linger;
         /// Whether the kernel probes a silent peer (`SO_KEEPALIVE`).
-        set_keepalive, keepalive: bool => set_keepalive, keepalive;
+        set_keepalive, keepalive: bool = "true" => set_keepalive, keepalive;
     }
 
     #[cfg(target_os = "linux")]
     option_methods! {
+        "let listener = TcpListener::bind(\"127.0.0.1:0\")?;\nlet socket = TcpStream::connect(listener.local_addr()?)?;";
         /// How long sent data may stay unacknowledged before the connection is given up
         /// (`TCP_USER_TIMEOUT`): the one timeout that only the kernel can keep.
-        set_tcp_user_timeout, tcp_user_timeout: Option<Duration> => set_tcp_user_timeout, tcp_user_timeout;
+        set_tcp_user_timeout, tcp_user_timeout: Option<Duration> = "Some(std::time::Duration::from_secs(30))" => set_tcp_user_timeout, tcp_user_timeout;
     }
 
     shutdown_method!();

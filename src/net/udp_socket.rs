@@ -131,16 +131,21 @@ impl UdpSocket {
     }
 
     option_methods! {
+        "let socket = UdpSocket::bind(\"127.0.0.1:0\")?;";
         /// Allows sending to broadcast addresses.
-        set_broadcast, broadcast: bool => set_broadcast, broadcast;
+        set_broadcast, broadcast: bool = "true" => set_broadcast, broadcast;
         /// How many routers a datagram may pass.
-        set_ttl, ttl: u32 => set_ttl_v4, ttl_v4;
+        set_ttl, ttl: u32 = "4" => set_ttl_v4, ttl_v4;
         /// Whether multicast datagrams come back to this machine.
-        set_multicast_loop_v4, multicast_loop_v4: bool => set_multicast_loop_v4, multicast_loop_v4;
+        set_multicast_loop_v4, multicast_loop_v4: bool = "false" => set_multicast_loop_v4, multicast_loop_v4;
         /// How many routers a multicast datagram may pass.
-        set_multicast_ttl_v4, multicast_ttl_v4: u32 => set_multicast_ttl_v4, multicast_ttl_v4;
+        set_multicast_ttl_v4, multicast_ttl_v4: u32 = "4" => set_multicast_ttl_v4, multicast_ttl_v4;
+    }
+
+    option_methods! {
+        "let Ok(socket) = UdpSocket::bind(\"[::1]:0\") else { return Ok(()) }; // no IPv6 here";
         /// As [`set_multicast_loop_v4`](Self::set_multicast_loop_v4).
-        set_multicast_loop_v6, multicast_loop_v6: bool => set_multicast_loop_v6, multicast_loop_v6;
+        set_multicast_loop_v6, multicast_loop_v6: bool = "false" => set_multicast_loop_v6, multicast_loop_v6;
     }
 
     /// Joins a multicast group on the interface that has the address `interface`.

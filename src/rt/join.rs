@@ -12,6 +12,15 @@ use std::task::{Context, Poll};
 pub(crate) type Panic = Box<dyn Any + Send>;
 
 /// The result of a task to come. Dropping it lets the task run on.
+///
+/// ```
+/// use netwheel::rt::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let task = runtime.spawn(async { 1 + 1 });
+/// assert_eq!(runtime.block_on(task).unwrap(), 2);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct JoinHandle<T> {
     /// `None` once it was told to let the task go.
     task: Option<async_task::FallibleTask<Result<T, Panic>>>,
@@ -79,6 +88,15 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// A task ended without a result: it panicked, or its runtime was shut down.
+///
+/// ```
+/// use netwheel::rt::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let task = runtime.spawn(async { panic!("oh") });
+/// assert!(runtime.block_on(task).unwrap_err().is_panic());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct JoinError {
     /// In a lock for the sake of `Sync`, which a panic need not be and an error has to.
     panic: Option<Mutex<Panic>>,

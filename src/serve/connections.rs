@@ -281,6 +281,17 @@ impl Drop for Connection {
 ///
 /// Not from inside a signal handler, since it takes locks: from the thread or task that waits for
 /// the signal.
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::Server;
+///
+/// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+/// let handle = server.handle();
+/// std::thread::spawn(move || handle.shutdown());
+/// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     pub(super) connections: Arc<Connections>,
@@ -291,6 +302,18 @@ impl Handle {
     /// [`drain`](super::Server::drain) allows.
     ///
     /// Further calls change nothing. Before the server runs, it makes it end as soon as it does.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// handle.shutdown();
+    /// handle.shutdown(); // changes nothing
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown(&self) {
         self.connections.shut_down(None);
     }
@@ -299,12 +322,36 @@ impl Handle {
     ///
     /// Also moves the deadline of a drain that is under way, in either direction:
     /// `shutdown_by(Duration::ZERO)` is what the second Ctrl-C is for.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::time::Duration;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// handle.shutdown_by(Duration::from_secs(1));
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn shutdown_by(&self, deadline: impl Into<Deadline>) {
         self.connections.shut_down(Some(deadline.into()));
     }
 
     /// Whether the shutdown has begun: a good moment to say so to a peer, instead of waiting for
     /// its next request.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// assert!(!handle.is_shut_down());
+    /// handle.shutdown();
+    /// assert!(handle.is_shut_down());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_shut_down(&self) -> bool {
         self.connections.is_shut_down()
@@ -316,12 +363,33 @@ impl Handle {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// handle.shutdown();
+    /// pollster::block_on(handle.wait_for_shutdown());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub async fn wait_for_shutdown(&self) {
         let mut observer = Observer { connections: &self.connections, key: None };
         poll_fn(|cx| observer.poll(cx)).await;
     }
 
     /// How many connections are open.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// assert_eq!(handle.open(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn open(&self) -> usize {
         self.connections.open()

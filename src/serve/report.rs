@@ -7,6 +7,18 @@ use std::io;
 ///
 /// Each is counted once: `accepted` is the sum of `finished`, `failed`, `panicked`, `cut`,
 /// `abandoned` and `refused`.
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::Server;
+///
+/// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+/// let handle = server.handle();
+/// handle.shutdown();
+/// let report = server.threads(|_: TcpStream, _| ());
+/// assert_eq!(report.to_string(), "0 accepted");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {

@@ -12,6 +12,18 @@ use std::time::Duration;
 /// A listener on its way to serve: what to do with its connections and when to end.
 ///
 /// See the [module](super) for what it does.
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::Server;
+/// use std::time::Duration;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// listener.set_deadline(Duration::from_millis(5))?; // accepts for so long
+/// let report = Server::new(listener).limit(100).threads(|_: TcpStream, _| ());
+/// assert_eq!(report.accepted, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "it accepts nobody before `threads` or one of the others is called"]
 pub struct Server<L: Listener> {
     pub(super) listener: L,
@@ -28,6 +40,23 @@ type Prepare<S> = Box<dyn Fn(&S) + Send>;
 type Observer = Box<dyn FnMut(Event<'_>) + Send>;
 
 /// What an operator wants to know of a server while it runs; see [`Server::on_event`].
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::{Event, Server};
+/// use std::time::Duration;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// listener.set_deadline(Duration::from_millis(5))?;
+/// let server = Server::new(listener).on_event(|event| match event {
+///     Event::Paused { error, pause, .. } => eprintln!("pauses {pause:?}: {error}"),
+///     Event::Resumed { .. } => eprintln!("goes on"),
+///     Event::Draining { open, .. } => eprintln!("{open} connections are left"),
+///     _ => {}
+/// });
+/// server.threads(|_: TcpStream, _| ());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'e> {
@@ -58,6 +87,18 @@ pub enum Event<'e> {
 
 impl<L: Listener> Server<L> {
     /// A server without a limit, that drains for 5 seconds.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// let server = Server::new(listener);
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn new(listener: L) -> Self {
         let connections = Arc::new(Connections::new(listener.closer()));
         Self {
@@ -74,6 +115,18 @@ impl<L: Listener> Server<L> {
 
     /// How many connections may be open at a time; further ones wait in the kernel's queue. Zero
     /// counts as one.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// let server = Server::new(listener).limit(100);
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn limit(mut self, connections: usize) -> Self {
         self.limit = connections.max(1);
         self
@@ -81,6 +134,18 @@ impl<L: Listener> Server<L> {
 
     /// How long open connections may go on after a shutdown: 5 seconds, unless said otherwise.
     /// `Duration::MAX` lets them go on for as long as they take.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// let server = Server::new(listener).drain(Duration::from_secs(1));
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn drain(self, time: Duration) -> Self {
         self.connections.set_drain(time);
         self
@@ -118,6 +183,18 @@ impl<L: Listener> Server<L> {
 
     /// The stack of each handler's [thread](Self::threads), in bytes: as much as std gives a
     /// thread, unless said otherwise.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    /// use std::time::Duration;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// let server = Server::new(listener).stack_size(256 << 10);
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
         self
@@ -144,6 +221,17 @@ impl<L: Listener> Server<L> {
     }
 
     /// What shuts it down, from anywhere and at any time.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Server;
+    ///
+    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let handle = server.handle();
+    /// handle.shutdown();
+    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn handle(&self) -> Handle {
         Handle { connections: Arc::clone(&self.connections) }

@@ -38,6 +38,18 @@ pub fn interval(period: Duration) -> Interval {
 /// The ticks keep their phase: each is due a whole number of periods after the start, however
 /// late the one before was taken. Those that nobody was there to take are left out, as Go's ticker
 /// does it.
+///
+/// ```
+/// use netwheel::time::interval;
+/// use std::time::Duration;
+///
+/// let mut ticks = interval(Duration::from_millis(1));
+/// pollster::block_on(async {
+///     for _ in 0..3 {
+///         ticks.tick().await;
+///     }
+/// });
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     period: Duration,

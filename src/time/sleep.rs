@@ -15,6 +15,15 @@ use std::time::Duration;
 /// # Panics
 ///
 /// As [`sleep_until`].
+///
+/// ```
+/// use netwheel::time::sleep;
+/// use std::time::{Duration, Instant};
+///
+/// let begun = Instant::now();
+/// pollster::block_on(sleep(Duration::from_millis(5)));
+/// assert!(begun.elapsed() >= Duration::from_millis(5));
+/// ```
 pub fn sleep(duration: Duration) -> Sleep {
     sleep_until(duration)
 }
@@ -47,6 +56,15 @@ pub fn sleep_until(deadline: impl Into<Deadline>) -> Sleep {
 }
 
 /// A future that is ready at a deadline, which may be moved; made by [`sleep`].
+///
+/// ```
+/// use netwheel::time::sleep;
+/// use std::time::{Duration, Instant};
+///
+/// let begun = Instant::now();
+/// pollster::block_on(sleep(Duration::from_millis(5)));
+/// assert!(begun.elapsed() >= Duration::from_millis(5));
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Sleep {

@@ -53,6 +53,14 @@ pub fn timeout<F: Future>(
 }
 
 /// A [`timeout`] has passed.
+///
+/// ```
+/// use netwheel::time::timeout;
+/// use std::time::Duration;
+///
+/// let never = std::future::pending::<()>();
+/// assert!(pollster::block_on(timeout(Duration::from_millis(1), never)).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Elapsed(());
 

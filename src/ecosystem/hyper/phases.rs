@@ -88,12 +88,25 @@ pub struct Phases {
 
 impl Phases {
     /// No bounds.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    ///
+    /// let _unbounded = Phases::new();
+    /// ```
     pub const fn new() -> Self {
         Self { head: None, body: None, write: None, idle: None, total: None }
     }
 
     /// How long the head of a request may take: the first one from when the connection is made,
     /// others from their first byte.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    /// use std::time::Duration;
+    ///
+    /// let _phases = Phases::new().head(Duration::from_secs(10));
+    /// ```
     pub const fn head(mut self, head: Duration) -> Self {
         self.head = Some(head);
         self
@@ -103,24 +116,52 @@ impl Phases {
     ///
     /// The time that it spends on other things does not count, and neither does what was sent
     /// ahead: it is the peer that is bounded.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    /// use std::time::Duration;
+    ///
+    /// let _phases = Phases::new().body(Duration::from_secs(10));
+    /// ```
     pub const fn body(mut self, body: Duration) -> Self {
         self.body = Some(body);
         self
     }
 
     /// How long each write may wait for the peer to make room.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    /// use std::time::Duration;
+    ///
+    /// let _phases = Phases::new().write(Duration::from_secs(10));
+    /// ```
     pub const fn write(mut self, write: Duration) -> Self {
         self.write = Some(write);
         self
     }
 
     /// How long a connection is kept on which nothing comes after a response.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    /// use std::time::Duration;
+    ///
+    /// let _phases = Phases::new().idle(Duration::from_secs(10));
+    /// ```
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
         self
     }
 
     /// How long the connection may take in all.
+    ///
+    /// ```
+    /// use netwheel::hyper::Phases;
+    /// use std::time::Duration;
+    ///
+    /// let _phases = Phases::new().total(Duration::from_secs(10));
+    /// ```
     pub const fn total(mut self, total: Duration) -> Self {
         self.total = Some(total);
         self
