@@ -1,6 +1,6 @@
 //! axum's server on our listeners: [`Listener`].
 
-use crate::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use crate::net::{TcpListener, TcpStream};
 use crate::serve::pacing::{Pacing, is_final};
 use crate::time::sleep;
 use crate::{Bounds, Guarded, is_closed, is_deadline};
@@ -9,7 +9,6 @@ use ::axum::serve::{self, IncomingStream};
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix;
 
 /// What `axum::serve` accepts from: a listener whose connections have deadlines.
 ///
@@ -157,5 +156,8 @@ macro_rules! listeners {
 }
 listeners! {
     TcpListener, TcpStream, SocketAddr;
-    UnixListener, UnixStream, unix::net::SocketAddr;
+}
+#[cfg(unix)]
+listeners! {
+    crate::net::UnixListener, crate::net::UnixStream, std::os::unix::net::SocketAddr;
 }

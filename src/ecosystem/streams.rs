@@ -1,6 +1,5 @@
 //! Which types are streams, and how writing to each ends.
 
-use crate::error::is_closed;
 use crate::net::TcpStream;
 use std::io;
 use std::net::Shutdown;
@@ -67,7 +66,7 @@ finish_by_shutdown!(crate::net::UnixStream);
 impl Finish for crate::pipe::PipeWriter {
     fn poll_end(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(match self.close() {
-            Err(error) if is_closed(&error) => Ok(()),
+            Err(error) if crate::is_closed(&error) => Ok(()),
             result => result,
         })
     }

@@ -61,6 +61,7 @@ mod foreign {
 
     impl Room<'_> {
         /// Reads through a reader that is not ours, which gets to see initialised bytes.
+        #[cfg(unix)]
         pub(crate) fn fill_with(
             &mut self,
             read: impl FnOnce(&mut [u8]) -> Poll<io::Result<usize>>,
