@@ -218,6 +218,8 @@ impl Dial {
 
     #[cold]
     fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
+        // Also one that has come since this step began (CN-7).
+        let reason = if self.watch.end() { reason } else { Reason::Canceled };
         let (phase, addresses, tried) = match mem::replace(&mut self.state, State::Ended) {
             State::Resolving(lookup) if lookup.is_queued() => (Phase::Queued, 0, Vec::new()),
             State::New(_) | State::Resolving(_) | State::Ended => (Phase::Resolving, 0, Vec::new()),

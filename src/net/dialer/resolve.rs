@@ -288,11 +288,10 @@ impl Pool {
         state.threads += 1;
         state.busy += 1;
         let key = state.requests.insert(Request::Resolving { waker: None });
-        drop(state);
         let pool = Arc::clone(self);
         let builder = thread::Builder::new().name("netwheel-resolve".into());
+        // Under the lock: nobody may come to wait for a thread that then does not start.
         if let Err(error) = builder.spawn(move || pool.work(key, question)) {
-            let mut state = self.state();
             state.threads -= 1;
             state.busy -= 1;
             state.requests.remove(key);

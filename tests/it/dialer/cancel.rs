@@ -249,3 +249,19 @@ fn a_handshake_that_succeeds_in_spite_of_a_cancel_fails() {
         }
     });
 }
+
+#[test]
+fn cn7_a_cancel_counts_for_more_than_the_failure_that_it_comes_with() {
+    let (_reserved, address) = refusing();
+    for form in FORMS {
+        let canceller = Canceller::new();
+        let cancels = canceller.clone();
+        let dialer = Dialer::new().canceller(&canceller).observe(move |event| {
+            if let Event::Failed(_) = event {
+                cancels.cancel();
+            }
+        });
+        let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
+        check_canceled(&error, Phase::Connecting);
+    }
+}
