@@ -10,7 +10,7 @@
 //! Ctrl-C ends it when the answers that are under way are sent, or after `--drain`.
 
 use clap::Parser;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -67,15 +67,19 @@ const BODY: usize = 1 << 20;
 async fn answer(
     request: Request<RequestBody<Incoming>>,
 ) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
-    let text = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => Bytes::from_static(b"hello\n"),
-        (&Method::POST, "/echo") => Limited::new(request, BODY).collect().await?.to_bytes(),
-        _ => {
-            let response = Response::builder().status(StatusCode::NOT_FOUND);
-            return Ok(response.body(Full::default())?);
-        }
+    let (status, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/") => (StatusCode::OK, Bytes::from_static(b"hello\n")),
+        (&Method::POST, "/echo") => match Limited::new(request, BODY).collect().await {
+            Ok(body) => (StatusCode::OK, body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => {
+                (StatusCode::PAYLOAD_TOO_LARGE, Bytes::new())
+            }
+            // Its deadline, or the end of the connection: there is nobody to answer.
+            Err(error) => return Err(error),
+        },
+        _ => (StatusCode::NOT_FOUND, Bytes::new()),
     };
-    Ok(Response::new(Full::new(text)))
+    Ok(Response::builder().status(status).body(Full::new(text))?)
 }
 
 /// One connection, until it ends, or is asked to.

@@ -57,6 +57,22 @@ fn hypers_client_is_answered_over_one_connection() -> io::Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_body_that_is_too_large_is_answered() -> io::Result<()> {
+    for example in ALL {
+        let program = Program::start(example, &[], "");
+        let address = program.address();
+        run_local(async {
+            let mut client = connect(address).await;
+            let post = client.send_request(request("POST", "/echo", &[b'x'; (1 << 20) + 1])).await;
+            let status = post.expect("an answer").status();
+            assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{example}");
+        })?;
+        program.stop();
+    }
+    Ok(())
+}
+
 /// A client that gives up in the middle of its request delays nobody.
 #[test]
 fn a_dropped_future_of_the_client_leaves_the_server_as_it_was() -> io::Result<()> {
