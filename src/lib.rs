@@ -17,7 +17,7 @@
 //!   names of other crates, all off by default, are what such a framework needs: `futures-io`,
 //!   `tokio` and `hyper` are the traits of those crates for all streams, by value and by reference,
 //!   and hyper's timer and executor; `axum` is a listener for its server; `tracing` tells of each
-//!   expiry and each close. TLS needs none: rustls and its like work through the traits.
+//!   expiry, each close and each connection of a server. TLS needs none: rustls and its like work through the traits.
 //!
 #![cfg_attr(
     feature = "rt",

@@ -11,7 +11,7 @@
 //! | `tokio` | `tokio.rs` | `tokio::io::{AsyncRead, AsyncWrite}`: the traits, not the runtime |
 //! | `hyper` | `hyper/` | `hyper::rt::{Read, Write}`, a timer and executors; the phases of a connection |
 //! | `axum` | `axum.rs` | `axum::serve::Listener`, whose connections have deadlines |
-//! | `tracing` | `tracing.rs` | an event for each expiry and each close |
+//! | `tracing` | `tracing.rs` | an event for each expiry and each close, a span for each connection of a server |
 //!
 //! Which types these are is said once, in `streams.rs`: each file has one macro that stamps its trait
 //! for reading, and one for writing, on a type and on a reference to it.

@@ -1,18 +1,15 @@
-//! What a program that traces is told, at the level `DEBUG`, with the target `netwheel`.
+//! What a program that traces is told, at the level `DEBUG`, with the target `netwheel`. The events,
+//! the span and their fields are listed in the guide's recipes.
 //!
-//! | message | fields |
-//! |---|---|
-//! | `deadline exceeded` | `fd`, `socket`, `direction`, `late_us` |
-//! | `closed` | `fd`, `peer`, `local`, `by`: `close` or `drop` |
-//!
-//! Both are off the paths that move bytes. What costs a system call is asked for only if somebody
+//! All are off the paths that move bytes. What costs a system call is asked for only if somebody
 //! listens.
 
 use crate::addr;
 use crate::error::DeadlineExceeded;
 use crate::sys::{self, RawSource};
 use std::io;
-use tracing::{Level, debug, enabled, field};
+use tracing::field::Value;
+use tracing::{Level, Span, debug, debug_span, enabled, field};
 
 /// An operation has met its deadline, or the timeout of its own, and fails with `error`.
 #[cold]
@@ -26,10 +23,24 @@ pub(crate) fn expired(fd: RawSource, error: &io::Error) {
 /// A file is about to be closed; it is still open.
 pub(crate) fn closed(fd: RawSource, by: &'static str) {
     if enabled!(target: TARGET, Level::DEBUG) {
-        let peer = addr::display(sys::socket::peer_addr(fd)).map(field::display);
-        let local = addr::display(sys::socket::local_addr(fd)).map(field::display);
-        debug!(target: TARGET, fd, peer, local, by, "closed");
+        debug!(target: TARGET, fd, peer = peer(fd), local = local(fd), by, "closed");
     }
+}
+
+/// A connection that a server has accepted.
+pub(crate) fn connection(fd: RawSource) -> Span {
+    // The macro looks at its fields only if somebody listens.
+    debug_span!(
+        target: TARGET, "connection", fd, peer = peer(fd), local = local(fd), end = field::Empty
+    )
+}
+
+fn peer(fd: RawSource) -> Option<impl Value> {
+    addr::display(sys::socket::peer_addr(fd)).map(field::display)
+}
+
+fn local(fd: RawSource) -> Option<impl Value> {
+    addr::display(sys::socket::local_addr(fd)).map(field::display)
 }
 
 const TARGET: &str = "netwheel";

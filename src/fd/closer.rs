@@ -57,6 +57,12 @@ impl Closer {
         self.file.set_deadline(directions, deadline)
     }
 
+    /// The span of the connection that this would close, which is open.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn span(&self) -> tracing::Span {
+        crate::ecosystem::tracing::connection(self.file.fd)
+    }
+
     /// Whether the socket was closed or dropped.
     ///
     /// ```

@@ -3,7 +3,7 @@
 //! - [`deadlines`]: deadline or timeout? What happens when one passes, and what it costs.
 //! - [`phases`]: from dialing to draining, which deadline each phase of a connection needs.
 //! - [`worlds`]: threads, any executor, the built-in scheduler; which one, and how they mix.
-//! - [`recipes`]: a budget for a request, slow clients, cancelling, accepting, UDP, children.
+//! - [`recipes`]: a budget for a request, slow clients, cancelling, accepting, UDP, children, traces.
 //! - [`coming_from`]: std, tokio, Go; what is called what here, and what is different.
 
 #[doc = include_str!("deadlines.md")]

@@ -64,10 +64,24 @@ enum End {
     Finished,
     Failed,
     Panicked,
-    /// Its executor dropped it.
-    Dropped,
+    /// Its connection was closed under it, or its executor dropped it.
+    Cut,
     /// It never began.
     Refused,
+}
+
+impl End {
+    /// What it is called in the [`Report`], and in a trace.
+    #[cfg(feature = "tracing")]
+    fn name(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::Cut => "cut",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 impl State {
@@ -82,15 +96,22 @@ impl State {
         (self.open.len() >= below).then_some((below, deadline))
     }
 
-    fn count(&mut self, end: End, cut: bool) {
+    /// How a connection ends whose handler ended so.
+    fn end_of(&self, key: usize, end: End) -> End {
+        match end {
+            End::Finished | End::Failed if self.open[key].cut => End::Cut,
+            end => end,
+        }
+    }
+
+    fn count(&mut self, end: End) {
         let report = &mut self.report;
         let count = match end {
-            End::Panicked => &mut report.panicked,
-            End::Refused => &mut report.refused,
-            _ if cut => &mut report.cut,
             End::Finished => &mut report.finished,
             End::Failed => &mut report.failed,
-            End::Dropped => &mut report.cut,
+            End::Panicked => &mut report.panicked,
+            End::Cut => &mut report.cut,
+            End::Refused => &mut report.refused,
         };
         *count += 1;
     }
@@ -123,17 +144,26 @@ impl Connections {
 
     /// A connection has been accepted.
     pub(super) fn enter(self: &Arc<Self>, closer: Closer) -> Connection {
+        #[cfg(feature = "tracing")]
+        let span = closer.span();
         let mut state = self.state();
         state.report.accepted += 1;
         let key = state.open.insert(Open { closer, cut: false });
         drop(state);
-        Connection { connections: Arc::clone(self), key, end: End::Refused }
+        Connection {
+            connections: Arc::clone(self),
+            key,
+            end: End::Refused,
+            #[cfg(feature = "tracing")]
+            span,
+        }
     }
 
     fn leave(&self, key: usize, end: End) {
         let mut state = self.state();
-        let open = state.open.remove(key);
-        state.count(end, open.cut);
+        let end = state.end_of(key, end);
+        state.open.remove(key);
+        state.count(end);
         let is_awaited = state.open.len() < state.server.below;
         self.release(state, is_awaited);
     }
@@ -252,12 +282,21 @@ pub(super) struct Connection {
     key: usize,
     /// How it ends if it is dropped at this point.
     end: End,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
 }
 
 impl Connection {
     /// The handler begins.
     pub(super) fn begin(&mut self) {
-        self.end = End::Dropped;
+        self.end = End::Cut;
+    }
+
+    /// Does a part of what the handler does.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        #[cfg(feature = "tracing")]
+        let _entered = self.span.enter();
+        work()
     }
 
     /// The handler has ended with a value, or with a panic.
@@ -272,6 +311,13 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        // Closed first: once it has left, the server may end, and the program with it.
+        #[cfg(feature = "tracing")]
+        if !self.span.is_disabled() {
+            let end = self.connections.state().end_of(self.key, self.end);
+            self.span.record("end", end.name());
+            self.span = tracing::Span::none();
+        }
         self.connections.leave(self.key, self.end);
     }
 }

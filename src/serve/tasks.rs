@@ -154,7 +154,7 @@ fn handle<F: Future<Output: Outcome>>(
         let mut future = pin!(async move { handler().await });
         // It is not polled again after a panic, so nobody sees what that broke.
         let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| {
-            future.as_mut().poll(cx)
+            connection.within(|| future.as_mut().poll(cx))
         })) {
             Ok(poll) => poll.map(Ok),
             Err(panic) => Poll::Ready(Err(panic)),

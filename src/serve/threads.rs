@@ -75,6 +75,6 @@ impl<L: Listener> Server<L> {
 fn handle<R: Outcome>(mut connection: Connection, handler: impl FnOnce() -> R) {
     connection.begin();
     // The handler is called once, so nobody sees what a panic broke.
-    let outcome = catch_unwind(AssertUnwindSafe(handler));
+    let outcome = catch_unwind(AssertUnwindSafe(|| connection.within(handler)));
     connection.end(&outcome);
 }

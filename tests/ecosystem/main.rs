@@ -12,5 +12,3 @@ mod futures_io;
 mod hyper;
 #[cfg(feature = "tokio")]
 mod tokio;
-#[cfg(feature = "tracing")]
-mod tracing;
