@@ -120,20 +120,26 @@ pub(crate) fn end(total: Option<Duration>) -> Deadline {
 pub struct Guarded<S, P = Idle> {
     stream: Arc<S>,
     policy: P,
-    /// Whether the last write had to wait: the next one goes on with it.
+    /// Whether a write waits: the next one goes on with it.
     write_waits: bool,
 }
 
 /// When the deadlines are moved, and to what.
 pub trait Policy {
-    /// A write begins.
-    fn writes(&mut self, _stream: &impl SetDeadline) {}
+    /// A read begins, or goes on.
+    fn reads(&mut self, _stream: &impl SetDeadline) {}
+
+    /// A read has to wait. Blocking ones do not say so.
+    fn read_waits(&mut self, _stream: &impl SetDeadline) {}
 
     /// A read has succeeded.
     fn has_read(&mut self, stream: &impl SetDeadline);
 
+    /// A write has to wait, which is told once of each. Blocking ones do not say so.
+    fn write_waits(&mut self, _stream: &impl SetDeadline) {}
+
     /// A write has succeeded.
-    fn has_written(&mut self, _stream: &impl SetDeadline) {}
+    fn has_written(&mut self, stream: &impl SetDeadline, has_waited: bool);
 }
 
 /// The policy of [`Bounds`].
@@ -161,7 +167,7 @@ impl Policy for Idle {
         self.renew(stream);
     }
 
-    fn has_written(&mut self, stream: &impl SetDeadline) {
+    fn has_written(&mut self, stream: &impl SetDeadline, _has_waited: bool) {
         self.renew(stream);
     }
 }
@@ -194,9 +200,12 @@ impl<S: SetDeadline, P: Policy> Guarded<S, P> {
         &mut self,
         read: impl FnOnce(&S) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.policy.reads(&self.stream);
         let result = read(&self.stream);
-        if let Poll::Ready(Ok(_)) = result {
-            self.policy.has_read(&self.stream);
+        match result {
+            Poll::Ready(Ok(_)) => self.policy.has_read(&self.stream),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.policy.read_waits(&self.stream),
         }
         result
     }
@@ -206,13 +215,13 @@ impl<S: SetDeadline, P: Policy> Guarded<S, P> {
         &mut self,
         write: impl FnOnce(&S) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        if !self.write_waits {
-            self.policy.writes(&self.stream);
-        }
         let result = write(&self.stream);
-        self.write_waits = result.is_pending();
-        if let Poll::Ready(Ok(_)) = result {
-            self.policy.has_written(&self.stream);
+        let has_waited = core::mem::replace(&mut self.write_waits, result.is_pending());
+        match result {
+            Poll::Ready(Ok(_)) => self.policy.has_written(&self.stream, has_waited),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending if has_waited => {}
+            Poll::Pending => self.policy.write_waits(&self.stream),
         }
         result
     }
@@ -226,7 +235,8 @@ fn blocking<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
-impl<S: SetDeadline, P: Policy> Read for Guarded<S, P>
+// Not for other policies: they are told when an operation waits.
+impl<S: SetDeadline> Read for Guarded<S>
 where
     for<'s> &'s S: Read,
 {
@@ -239,7 +249,7 @@ where
     }
 }
 
-impl<S: SetDeadline, P: Policy> Write for Guarded<S, P>
+impl<S: SetDeadline> Write for Guarded<S>
 where
     for<'s> &'s S: Write,
 {
@@ -343,28 +353,37 @@ mod tests {
         assert_eq!(guarded.stream().read.get(), by_hand);
     }
 
-    /// Counts the writes that begin.
+    /// Counts the writes that have to wait, and those that went on then.
     #[derive(Default)]
-    struct Begun(u32);
+    struct Waits(u32, u32);
 
-    impl Policy for Begun {
-        fn writes(&mut self, _: &impl SetDeadline) {
+    impl Policy for Waits {
+        fn has_read(&mut self, _: &impl SetDeadline) {}
+
+        fn write_waits(&mut self, _: &impl SetDeadline) {
             self.0 += 1;
         }
 
-        fn has_read(&mut self, _: &impl SetDeadline) {}
+        fn has_written(&mut self, _: &impl SetDeadline, has_waited: bool) {
+            self.1 += u32::from(has_waited);
+        }
     }
 
     #[test]
     #[expect(clippy::arc_with_non_send_sync, reason = "one thread has it")]
-    fn a_write_that_waits_begins_once() {
-        let mut guarded = Guarded::new(Arc::new(Stream::new()), Begun::default());
+    fn a_write_waits_once() {
+        let mut guarded = Guarded::new(Arc::new(Stream::new()), Waits::default());
+        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+        assert_eq!((guarded.policy.0, guarded.policy.1), (0, 0));
         for _ in 0..3 {
             assert!(guarded.write_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+            assert_eq!((guarded.policy.0, guarded.policy.1), (1, 0));
         }
-        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
-        assert_eq!(guarded.policy.0, 1);
-        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
-        assert_eq!(guarded.policy.0, 2);
+        for _ in 0..2 {
+            assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+            assert_eq!((guarded.policy.0, guarded.policy.1), (1, 1));
+        }
+        assert!(guarded.write_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+        assert_eq!((guarded.policy.0, guarded.policy.1), (2, 1));
     }
 }

@@ -44,6 +44,7 @@ mod executor;
 mod io;
 mod phases;
 mod timer;
+mod turns;
 
 #[cfg(feature = "rt")]
 pub use executor::{Executor, LocalExecutor};

@@ -11,13 +11,11 @@
 //! hyper reads while the service runs, to see the peer leave. So a bound of the body that ran on
 //! while the service is busy elsewhere would cut a peer that has sent all of it.
 //!
-//! The phase is one word, the read deadline another, and two tasks may move both: the body may be
-//! read elsewhere. Whoever moves the phase sets the deadline afterwards, and looks again: if the
-//! phase has been moved meanwhile, it sets the deadline of that one too. So the last to set a
-//! deadline has seen the last phase. AcqRel for the phase, as the deadline's own word has it.
+//! What moves them from one to the next is in `turns.rs`.
 
+use super::turns::{Phase, TakeTurns, Turn, Turns};
+use crate::SetDeadline;
 use crate::guarded::{Guarded, Policy, end};
-use crate::{Deadline, SetDeadline};
 use ::hyper::body::{Body, Frame, SizeHint};
 use ::hyper::service::Service;
 use ::hyper::{Method, Request, Response, StatusCode};
@@ -27,7 +25,6 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -79,10 +76,10 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[must_use]
 pub struct Phases {
-    head: Option<Duration>,
+    pub(super) head: Option<Duration>,
     body: Option<Duration>,
-    write: Option<Duration>,
-    idle: Option<Duration>,
+    pub(super) write: Option<Duration>,
+    pub(super) idle: Option<Duration>,
     total: Option<Duration>,
 }
 
@@ -181,154 +178,11 @@ impl Phases {
     where
         S: SetDeadline + Send + Sync + 'static,
     {
-        let (stream, end) = (Arc::new(stream), end(self.total));
-        let word = AtomicU32::new(Word::first().0);
-        let body_deadline = AtomicU64::new(Deadline::NEVER.nanos());
-        let turns = Turns { stream: Arc::clone(&stream), phases: self, end, word, body_deadline };
-        stream.set_write_deadline(end)?;
-        stream.set_read_deadline(turns.deadline_of(Phase::Head))?;
+        let stream = Arc::new(stream);
+        let turns = Turns::begin(Arc::clone(&stream), self, end(self.total))?;
         let turns: Arc<dyn TakeTurns> = Arc::new(turns);
         let service = PhasedService { service, turns: Arc::clone(&turns), bound: self.body };
         Ok((Guarded::new(stream, Conversation(turns)), service))
-    }
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Phase {
-    Head,
-    Body,
-    Answer,
-    Idle,
-    Upgraded,
-}
-
-/// A phase, below the number of its exchange: a body that is dropped late must not end the phase
-/// of the next one.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Word(u32);
-
-impl Word {
-    const BITS: u32 = 3;
-
-    fn first() -> Self {
-        Self(Phase::Head as u32)
-    }
-
-    fn phase(self) -> Phase {
-        let phases = [Phase::Head, Phase::Body, Phase::Answer, Phase::Idle, Phase::Upgraded];
-        phases[(self.0 & ((1 << Self::BITS) - 1)) as usize]
-    }
-
-    /// A later phase of the same exchange.
-    fn at(self, phase: Phase) -> Self {
-        Self(self.0 >> Self::BITS << Self::BITS | phase as u32)
-    }
-
-    /// A phase of the next exchange.
-    fn next(self, phase: Phase) -> Self {
-        Self(self.0.wrapping_add(1 << Self::BITS)).at(phase)
-    }
-}
-
-/// Whose turn it is on a connection.
-struct Turns<S> {
-    stream: Arc<S>,
-    phases: Phases,
-    end: Deadline,
-    word: AtomicU32,
-    /// Of the body that is waited for. Relaxed: the phase is moved to it after this is stored.
-    body_deadline: AtomicU64,
-}
-
-/// [`Turns`] of some stream: the bodies and the service need not know which.
-trait TakeTurns: Send + Sync {
-    fn word(&self) -> Word;
-
-    /// Moves the phase, if `from` is the one that ends. Returns false if it is not.
-    fn proceed(&self, from: Word, to: Word) -> bool;
-
-    /// Moves the phase, whichever it is.
-    fn leave(&self, to: Phase);
-
-    /// The service begins to wait for the body of the exchange `of`.
-    fn wait_for_body(&self, of: Word, deadline: Deadline);
-
-    /// A write begins.
-    fn write(&self);
-
-    /// The connection is handed over.
-    fn upgrade(&self);
-}
-
-impl<S: SetDeadline + Send + Sync> Turns<S> {
-    /// The read deadline of a phase that begins now.
-    fn deadline_of(&self, phase: Phase) -> Deadline {
-        let Phases { head, idle, .. } = self.phases;
-        let bound = match phase {
-            Phase::Head => head,
-            Phase::Body => return self.end.min(self.body_deadline()),
-            Phase::Idle => idle,
-            Phase::Answer | Phase::Upgraded => None,
-        };
-        self.end.min(bound.map_or(Deadline::NEVER, Deadline::from))
-    }
-
-    fn body_deadline(&self) -> Deadline {
-        Deadline::from_nanos(self.body_deadline.load(Ordering::Relaxed))
-    }
-
-    fn settle(&self, mut word: Word) {
-        loop {
-            // One that is closed says so in the next operation.
-            let _ = self.stream.set_read_deadline(self.deadline_of(word.phase()));
-            let settled = self.word();
-            if settled == word {
-                return;
-            }
-            word = settled;
-        }
-    }
-}
-
-impl<S: SetDeadline + Send + Sync> TakeTurns for Turns<S> {
-    fn word(&self) -> Word {
-        Word(self.word.load(Ordering::Acquire))
-    }
-
-    fn proceed(&self, from: Word, to: Word) -> bool {
-        let (success, failure) = (Ordering::AcqRel, Ordering::Relaxed);
-        let moved = self.word.compare_exchange(from.0, to.0, success, failure).is_ok();
-        if moved {
-            self.settle(to);
-        }
-        moved
-    }
-
-    fn leave(&self, to: Phase) {
-        loop {
-            let word = self.word();
-            if self.proceed(word, word.at(to)) {
-                return;
-            }
-        }
-    }
-
-    fn wait_for_body(&self, of: Word, deadline: Deadline) {
-        self.body_deadline.store(deadline.nanos(), Ordering::Relaxed);
-        self.proceed(of.at(Phase::Answer), of.at(Phase::Body));
-    }
-
-    fn write(&self) {
-        if let Some(write) = self.phases.write
-            && self.word().phase() != Phase::Upgraded
-        {
-            let _ = self.stream.set_write_deadline(self.end.min(write.into()));
-        }
-    }
-
-    fn upgrade(&self) {
-        self.leave(Phase::Upgraded);
-        let _ = self.stream.set_write_deadline(self.end);
     }
 }
 
@@ -336,14 +190,25 @@ impl<S: SetDeadline + Send + Sync> TakeTurns for Turns<S> {
 pub struct Conversation(Arc<dyn TakeTurns>);
 
 impl Policy for Conversation {
-    fn writes(&mut self, _: &impl SetDeadline) {
-        self.0.write();
+    fn reads(&mut self, _: &impl SetDeadline) {
+        self.0.reads();
+    }
+
+    fn read_waits(&mut self, _: &impl SetDeadline) {
+        self.0.read_waits();
     }
 
     fn has_read(&mut self, _: &impl SetDeadline) {
-        let word = self.0.word();
-        if word.phase() == Phase::Idle {
-            self.0.proceed(word, word.at(Phase::Head));
+        self.0.has_read();
+    }
+
+    fn write_waits(&mut self, _: &impl SetDeadline) {
+        self.0.write_waits();
+    }
+
+    fn has_written(&mut self, _: &impl SetDeadline, has_waited: bool) {
+        if has_waited {
+            self.0.write_goes_on();
         }
     }
 }
@@ -367,13 +232,11 @@ where
     type Future = Exchange<V::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        let before = self.turns.word();
-        let begun = before.next(Phase::Answer);
-        self.turns.proceed(before, begun);
+        let exchange = self.turns.next(Phase::Answer);
         let is_connect = request.method() == Method::CONNECT;
         let patience = self.bound.filter(|_| !request.body().is_end_stream()).map(|left| {
             let turns = Arc::clone(&self.turns);
-            Patience { turns, exchange: begun, left, since: None }
+            Patience { turns, exchange, left, since: None }
         });
         let request = request.map(|body| RequestBody { body, patience });
         let turns = Arc::clone(&self.turns);
@@ -384,7 +247,7 @@ where
 /// How long a body may still be waited for.
 struct Patience {
     turns: Arc<dyn TakeTurns>,
-    exchange: Word,
+    exchange: Turn,
     left: Duration,
     /// When the wait began that is going on.
     since: Option<Instant>,
@@ -540,7 +403,7 @@ impl<B: fmt::Debug> fmt::Debug for ResponseBody<B> {
 
 impl fmt::Debug for Conversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Conversation").field(&self.0.word().phase()).finish()
+        f.debug_tuple("Conversation").field(&self.0.turn().phase).finish()
     }
 }
 
