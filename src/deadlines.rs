@@ -31,6 +31,23 @@ pub trait SetDeadline {
     /// # Errors
     ///
     /// If it is closed.
+    ///
+    /// ```
+    /// use netwheel::{SetDeadline, is_deadline, net::UnixStream};
+    /// use std::io::{self, Read, Write};
+    /// use std::time::Instant;
+    ///
+    /// /// Releases whoever waits for something to read.
+    /// fn hear_no_more(stream: &impl SetDeadline) -> io::Result<()> {
+    ///     stream.set_read_deadline(Instant::now().into())
+    /// }
+    ///
+    /// let (mut stream, _peer) = UnixStream::pair()?;
+    /// hear_no_more(&stream)?;
+    /// assert!(is_deadline(&stream.read(&mut [0]).unwrap_err()));
+    /// stream.write_all(b"it still speaks")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()>;
 
     /// Moves the write deadline.
@@ -38,6 +55,24 @@ pub trait SetDeadline {
     /// # Errors
     ///
     /// If it is closed.
+    ///
+    /// ```
+    /// use netwheel::{SetDeadline, is_deadline, net::UnixStream};
+    /// use std::io::{self, Write};
+    /// use std::time::Duration;
+    ///
+    /// /// Writes all, unless the peer is too slow to take it.
+    /// fn send(mut to: impl SetDeadline + Write, bytes: &[u8], time: Duration) -> io::Result<()> {
+    ///     to.set_write_deadline(time.into())?;
+    ///     to.write_all(bytes)
+    /// }
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?; // which reads nothing
+    /// let more_than_a_buffer = vec![0; 1 << 24];
+    /// let error = send(stream, &more_than_a_buffer, Duration::from_millis(5)).unwrap_err();
+    /// assert!(is_deadline(&error));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()>;
 
     /// Moves both.
@@ -45,6 +80,32 @@ pub trait SetDeadline {
     /// # Errors
     ///
     /// If it is closed.
+    ///
+    /// ```
+    /// use netwheel::{Deadline, SetDeadline, net::UnixStream};
+    /// use std::{io, time::Duration};
+    ///
+    /// /// Frames on a stream, with the deadlines of the stream.
+    /// struct Framed(UnixStream);
+    ///
+    /// impl SetDeadline for Framed {
+    ///     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+    ///         self.0.set_read_deadline(deadline)
+    ///     }
+    ///
+    ///     fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+    ///         self.0.set_write_deadline(deadline)
+    ///     }
+    /// }
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let framed = Framed(stream);
+    /// let deadline = Deadline::from(Duration::from_secs(60));
+    /// framed.set_deadline(deadline)?;
+    /// assert_eq!(framed.0.read_deadline(), deadline);
+    /// assert_eq!(framed.0.write_deadline(), deadline);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
         self.set_read_deadline(deadline)?;
         self.set_write_deadline(deadline)

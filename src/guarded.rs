@@ -34,12 +34,11 @@ impl Bounds {
     /// No bounds.
     ///
     /// ```
-    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
-    /// use std::{io::Read, time::Duration};
+    /// use netwheel::{Bounds, Deadline, net::UnixStream};
     ///
     /// let (stream, _peer) = UnixStream::pair()?;
-    /// let mut guarded = Bounds::new().idle(Duration::from_millis(5)).guard(stream)?;
-    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "silent for too long");
+    /// let guarded = Bounds::new().guard(stream)?;
+    /// assert_eq!(guarded.stream().read_deadline(), Deadline::NEVER);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn new() -> Self {
@@ -88,12 +87,19 @@ impl Bounds {
     /// If it is closed.
     ///
     /// ```
-    /// use netwheel::{Bounds, is_deadline, net::UnixStream};
-    /// use std::{io::Read, time::Duration};
+    /// use netwheel::{Bounds, is_closed, net::UnixStream};
+    /// use std::time::{Duration, Instant};
     ///
     /// let (stream, _peer) = UnixStream::pair()?;
-    /// let mut guarded = Bounds::new().idle(Duration::from_millis(5)).guard(stream)?;
-    /// assert!(is_deadline(&guarded.read(&mut [0]).unwrap_err()), "silent for too long");
+    /// let begun = Instant::now();
+    /// let bounds = Bounds::new().idle(Duration::from_secs(60)).total(Duration::from_secs(3600));
+    /// let guarded = bounds.guard(stream)?;
+    /// let first = guarded.stream().read_deadline().instant().unwrap();
+    /// assert!(first >= begun + Duration::from_secs(60), "the time begins with the guard");
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// stream.close()?;
+    /// assert!(is_closed(&bounds.guard(stream).unwrap_err()));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn guard<S: SetDeadline>(self, stream: S) -> io::Result<Guarded<S>> {
@@ -116,6 +122,29 @@ pub(crate) fn end(total: Option<Duration>) -> Deadline {
 /// deadline of its socket, so the error that comes out of the framework says which it was.
 ///
 /// The stream itself stays within reach: [`stream`](Self::stream).
+///
+/// ```
+/// use netwheel::{Bounds, Guarded, is_deadline, net::UnixStream};
+/// use std::io::{self, Read, Write};
+/// use std::{sync::Arc, time::Duration};
+///
+/// /// A framework's, which sets no deadlines.
+/// fn handle(mut stream: impl Read + Write) -> io::Result<u64> {
+///     stream.write_all(b"welcome")?;
+///     io::copy(&mut stream, &mut io::sink())
+/// }
+///
+/// let (stream, client) = UnixStream::pair()?;
+/// let guarded: Guarded<UnixStream> = Bounds::new().idle(Duration::from_millis(50)).guard(stream)?;
+/// let stream = Arc::clone(guarded.stream());
+/// assert!(is_deadline(&handle(guarded).unwrap_err()), "the client says nothing");
+/// // The connection is still there to say so.
+/// stream.set_write_deadline(Duration::from_secs(1))?;
+/// (&*stream).write_all(b", goodbye")?;
+/// drop(stream);
+/// assert_eq!(io::read_to_string(client)?, "welcome, goodbye");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Guarded<S, P = Idle> {
     stream: Arc<S>,
@@ -143,6 +172,28 @@ pub trait Policy {
 }
 
 /// The policy of [`Bounds`].
+///
+/// ```
+/// use netwheel::{Bounds, Guarded, Idle, net::UnixStream};
+/// use std::io::{Read, Write};
+/// use std::{sync::Arc, time::Duration};
+///
+/// struct Session {
+///     guarded: Guarded<UnixStream, Idle>, // `Guarded<UnixStream>` for short
+/// }
+///
+/// let (stream, mut client) = UnixStream::pair()?;
+/// let bounds = Bounds::new().idle(Duration::from_secs(60));
+/// let mut session = Session { guarded: bounds.guard(stream)? };
+/// let socket = Arc::clone(session.guarded.stream());
+/// let first = socket.read_deadline().instant();
+/// client.write_all(b"?")?;
+/// session.guarded.read_exact(&mut [0])?;
+/// // Whatever moves bytes moves both deadlines.
+/// assert!(socket.read_deadline().instant() > first);
+/// assert!(socket.write_deadline().instant() > first);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
     idle: Option<Duration>,
@@ -182,11 +233,13 @@ impl<S, P> Guarded<S, P> {
     ///
     /// ```
     /// use netwheel::{Bounds, net::UnixStream};
-    /// use std::time::Duration;
+    /// use std::{io::Read, net::Shutdown, sync::Arc, time::Duration};
     ///
-    /// let (stream, _peer) = UnixStream::pair()?;
-    /// let guarded = Bounds::new().idle(Duration::from_secs(1)).guard(stream)?;
-    /// guarded.stream().shutdown(std::net::Shutdown::Write)?;
+    /// let (stream, mut peer) = UnixStream::pair()?;
+    /// let guarded = Bounds::new().idle(Duration::from_secs(60)).guard(stream)?;
+    /// let stream = Arc::clone(guarded.stream()); // while a framework has the other
+    /// stream.shutdown(Shutdown::Write)?;
+    /// assert_eq!(peer.read(&mut [0])?, 0);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn stream(&self) -> &Arc<S> {

@@ -63,6 +63,24 @@ pub trait Listener: Send + Sync + 'static {
     ///
     /// The close of what [`closer`](Self::closer) closes, or a deadline: then no more will come.
     /// After any other, a later call may succeed.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::{is_deadline, serve::Listener};
+    /// use std::{io, time::Duration};
+    ///
+    /// /// Whoever comes, to whichever kind of listener.
+    /// fn take<L: Listener>(listener: &L, n: usize) -> io::Result<Vec<L::Stream>> {
+    ///     (0..n).map(|_| listener.accept().map(|(stream, _)| stream)).collect()
+    /// }
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// assert_eq!(take(&listener, 1)?[0].peer_addr()?, client.local_addr()?);
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// assert!(is_deadline(&take(&listener, 1).unwrap_err()), "nobody else comes");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn accept(&self) -> io::Result<(Self::Stream, Self::Address)>;
 
     /// [`accept`](Self::accept) that suspends the task.
@@ -70,14 +88,66 @@ pub trait Listener: Send + Sync + 'static {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
+    ///
+    /// ```
+    /// use futures_lite::future::{block_on, or};
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Listener;
+    /// use std::io;
+    ///
+    /// /// Whoever comes first, to either.
+    /// async fn either<L: Listener>(one: &L, other: &L) -> io::Result<(L::Stream, L::Address)> {
+    ///     or(one.accept_async(), other.accept_async()).await
+    /// }
+    ///
+    /// let inside = TcpListener::bind("127.0.0.1:0")?;
+    /// let outside = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(outside.local_addr()?)?;
+    /// let (_stream, peer) = block_on(either(&inside, &outside))?;
+    /// assert_eq!(peer, client.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn accept_async(
         &self,
     ) -> impl Future<Output = io::Result<(Self::Stream, Self::Address)>> + Send;
 
     /// What closes the listener, and releases whoever accepts.
+    ///
+    /// ```
+    /// use netwheel::{is_closed, net::TcpListener, serve::Listener};
+    /// use std::thread;
+    ///
+    /// fn is_stopped<L: Listener>(listener: L) -> bool {
+    ///     let closer = listener.closer();
+    ///     let accepting = thread::spawn(move || listener.accept().map(drop));
+    ///     closer.close().unwrap(); // before it accepts, or while it does
+    ///     accepting.join().unwrap().is_err_and(|error| is_closed(&error))
+    /// }
+    ///
+    /// assert!(is_stopped(TcpListener::bind("127.0.0.1:0")?));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn closer(&self) -> Closer;
 
     /// What closes a connection, and releases whoever waits for it.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::Listener;
+    /// use std::io::{self, Read};
+    ///
+    /// /// Takes a connection and lets it go.
+    /// fn refuse<L: Listener>(listener: &L) -> io::Result<()> {
+    ///     let (stream, _) = listener.accept()?;
+    ///     L::closer_of(&stream).close()
+    /// }
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let mut client = TcpStream::connect(listener.local_addr()?)?;
+    /// refuse(&listener)?;
+    /// assert_eq!(client.read(&mut [0])?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn closer_of(stream: &Self::Stream) -> Closer;
 }
 

@@ -77,6 +77,31 @@ impl fmt::Display for Report {
 /// ```
 pub trait Outcome {
     /// Whether it is a failure.
+    ///
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::serve::{Outcome, Server};
+    ///
+    /// /// How the last request was answered.
+    /// struct Status(u16);
+    ///
+    /// impl Outcome for Status {
+    ///     fn is_failure(&self) -> bool {
+    ///         self.0 >= 500
+    ///     }
+    /// }
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let _client = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener);
+    /// let handle = server.handle();
+    /// let report = server.threads(move |_: TcpStream, _| {
+    ///     handle.shutdown(); // one will do
+    ///     Status(503)
+    /// });
+    /// assert_eq!((report.accepted, report.failed), (1, 1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn is_failure(&self) -> bool;
 }
 

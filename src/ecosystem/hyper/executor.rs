@@ -41,6 +41,21 @@ where
 /// # Panics
 ///
 /// Starting a task panics outside of `run_local`.
+///
+/// ```
+/// use hyper::rt::Executor as _;
+/// use netwheel::{hyper::LocalExecutor, rt};
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let requests = Rc::new(Cell::new(0)); // shared by tasks, and no lock
+/// let counted = Rc::clone(&requests);
+/// rt::run_local(async {
+///     LocalExecutor.execute(async move { counted.set(counted.get() + 1) });
+///     rt::yield_now().await;
+/// })?;
+/// assert_eq!(requests.get(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalExecutor;
 

@@ -87,9 +87,19 @@ impl Phases {
     /// No bounds.
     ///
     /// ```
-    /// use netwheel::hyper::Phases;
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// use netwheel::{Deadline, hyper::Phases, net::UnixStream};
     ///
-    /// let _unbounded = Phases::new();
+    /// # async fn hello(
+    /// #     _: Request<RequestBody<Incoming>>,
+    /// # ) -> Result<Response<String>, std::convert::Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let (stream, _service) = Phases::new().serve(stream, service_fn(hello))?;
+    /// assert_eq!(stream.stream().read_deadline(), Deadline::NEVER);
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn new() -> Self {
         Self { head: None, body: None, write: None, idle: None, total: None }
@@ -99,10 +109,23 @@ impl Phases {
     /// others from their first byte.
     ///
     /// ```
-    /// use netwheel::hyper::Phases;
-    /// use std::time::Duration;
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// use netwheel::{hyper::Phases, net::UnixStream};
+    /// use std::time::{Duration, Instant};
     ///
-    /// let _phases = Phases::new().head(Duration::from_secs(10));
+    /// # async fn hello(
+    /// #     _: Request<RequestBody<Incoming>>,
+    /// # ) -> Result<Response<String>, std::convert::Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let begun = Instant::now();
+    /// let phases = Phases::new().head(Duration::from_secs(10));
+    /// let (stream, _service) = phases.serve(stream, service_fn(hello))?;
+    /// let deadline = stream.stream().read_deadline().instant().unwrap();
+    /// assert!(deadline >= begun + Duration::from_secs(10), "until then the first has to come");
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn head(mut self, head: Duration) -> Self {
         self.head = Some(head);
@@ -115,10 +138,38 @@ impl Phases {
     /// ahead: it is the peer that is bounded.
     ///
     /// ```
-    /// use netwheel::hyper::Phases;
-    /// use std::time::Duration;
+    /// # use hyper::{Request, Response, server::conn::http1, service::service_fn};
+    /// # use std::error::Error;
+    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
+    /// #     let mut error: &dyn Error = error;
+    /// #     loop {
+    /// #         match error.downcast_ref() {
+    /// #             Some(error) => return error,
+    /// #             None => error = error.source().unwrap(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use futures_lite::future::block_on;
+    /// use hyper::body::{Body, Incoming};
+    /// use netwheel::hyper::{Phases, RequestBody};
+    /// use netwheel::{is_deadline, net::UnixStream};
+    /// use std::{future::poll_fn, io::Write, pin::Pin, time::Duration};
     ///
-    /// let _phases = Phases::new().body(Duration::from_secs(10));
+    /// async fn store(request: Request<RequestBody<Incoming>>) -> hyper::Result<Response<String>> {
+    ///     let mut body = request.into_body();
+    ///     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    ///         frame?;
+    ///     }
+    ///     Ok(Response::new("thanks".into()))
+    /// }
+    ///
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nsome of it")?;
+    /// let phases = Phases::new().body(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(store))?;
+    /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
+    /// assert!(is_deadline(cause(&error)));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn body(mut self, body: Duration) -> Self {
         self.body = Some(body);
@@ -128,10 +179,34 @@ impl Phases {
     /// How long each write may wait for the peer to make room.
     ///
     /// ```
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// # use std::error::Error;
+    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
+    /// #     let mut error: &dyn Error = error;
+    /// #     loop {
+    /// #         match error.downcast_ref() {
+    /// #             Some(error) => return error,
+    /// #             None => error = error.source().unwrap(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use futures_lite::future::block_on;
     /// use netwheel::hyper::Phases;
-    /// use std::time::Duration;
+    /// use netwheel::{is_deadline, net::UnixStream};
+    /// use std::{convert::Infallible, io::Write, time::Duration};
     ///
-    /// let _phases = Phases::new().write(Duration::from_secs(10));
+    /// async fn large(_: Request<RequestBody<Incoming>>) -> Result<Response<String>, Infallible> {
+    ///     Ok(Response::new("x".repeat(1 << 24)))
+    /// }
+    ///
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")?; // and reads nothing
+    /// let phases = Phases::new().write(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(large))?;
+    /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
+    /// assert!(is_deadline(cause(&error)));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn write(mut self, write: Duration) -> Self {
         self.write = Some(write);
@@ -141,10 +216,26 @@ impl Phases {
     /// How long a connection is kept on which nothing comes after a response.
     ///
     /// ```
-    /// use netwheel::hyper::Phases;
-    /// use std::time::Duration;
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// use futures_lite::future::block_on;
+    /// use netwheel::{hyper::Phases, net::UnixStream};
+    /// use std::{io::Write, time::{Duration, Instant}};
     ///
-    /// let _phases = Phases::new().idle(Duration::from_secs(10));
+    /// # async fn hello(
+    /// #     _: Request<RequestBody<Incoming>>,
+    /// # ) -> Result<Response<String>, std::convert::Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")?; // and keeps the connection
+    /// let begun = Instant::now();
+    /// let phases = Phases::new().idle(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(hello))?;
+    /// let connection = http1::Builder::new().serve_connection(stream, service);
+    /// assert!(block_on(connection).is_ok(), "it ends regularly");
+    /// assert!(begun.elapsed() >= Duration::from_millis(5));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn idle(mut self, idle: Duration) -> Self {
         self.idle = Some(idle);
@@ -154,10 +245,35 @@ impl Phases {
     /// How long the connection may take in all.
     ///
     /// ```
-    /// use netwheel::hyper::Phases;
-    /// use std::time::Duration;
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// # use std::error::Error;
+    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
+    /// #     let mut error: &dyn Error = error;
+    /// #     loop {
+    /// #         match error.downcast_ref() {
+    /// #             Some(error) => return error,
+    /// #             None => error = error.source().unwrap(),
+    /// #         }
+    /// #     }
+    /// # }
+    /// use futures_lite::future::block_on;
+    /// use netwheel::{hyper::Phases, is_deadline, net::UnixStream};
+    /// use std::{io::Write, time::Duration};
     ///
-    /// let _phases = Phases::new().total(Duration::from_secs(10));
+    /// # async fn hello(
+    /// #     _: Request<RequestBody<Incoming>>,
+    /// # ) -> Result<Response<String>, std::convert::Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: and so on")?;
+    /// let minute = Duration::from_secs(60);
+    /// let phases = Phases::new().head(minute).idle(minute).total(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(hello))?;
+    /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
+    /// assert!(is_deadline(cause(&error)));
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn total(mut self, total: Duration) -> Self {
         self.total = Some(total);
@@ -170,6 +286,32 @@ impl Phases {
     /// # Errors
     ///
     /// If the stream is closed.
+    ///
+    /// ```
+    /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+    /// # use netwheel::hyper::RequestBody;
+    /// use futures_lite::future::block_on;
+    /// use netwheel::{hyper::Phases, net::UnixStream};
+    /// use std::io::{Read, Write};
+    /// use std::time::Duration;
+    ///
+    /// # async fn hello(
+    /// #     _: Request<RequestBody<Incoming>>,
+    /// # ) -> Result<Response<String>, std::convert::Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")?;
+    /// let phases = Phases::new().head(Duration::from_secs(10)).idle(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(hello))?;
+    /// let connection = http1::Builder::new().serve_connection(stream, service);
+    /// block_on(connection).expect("a request, and then nothing for 5 ms");
+    ///
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.ends_with("hello"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn serve<S, V>(
         self,
         stream: S,
@@ -187,6 +329,32 @@ impl Phases {
 }
 
 /// The policy of [`Phases`]: whose turn it is on a [`Guarded`] connection.
+///
+/// ```
+/// use futures_lite::future::block_on;
+/// use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+/// use netwheel::hyper::{Conversation, Phases, RequestBody};
+/// use netwheel::{Deadline, Guarded, net::UnixStream};
+/// use std::{io::Write, sync::mpsc, time::Duration};
+///
+/// let (sender, upgrades) = mpsc::channel();
+/// let upgrade = service_fn(move |request: Request<RequestBody<Incoming>>| {
+///     sender.send(hyper::upgrade::on(request.map(RequestBody::into_inner))).unwrap();
+///     let response = Response::builder().status(101).header("upgrade", "mine");
+///     async { response.body(String::new()) }
+/// });
+///
+/// let (mut client, stream) = UnixStream::pair()?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: mine\r\n\r\nfirst words")?;
+/// let (stream, service) = Phases::new().head(Duration::from_secs(10)).serve(stream, upgrade)?;
+/// let connection = http1::Builder::new().serve_connection(stream, service).with_upgrades();
+/// block_on(connection).expect("it is handed over");
+/// let upgraded = block_on(upgrades.recv().unwrap()).expect("so here it is");
+/// let parts = upgraded.downcast::<Guarded<UnixStream, Conversation>>().expect("it was ours");
+/// assert_eq!(parts.read_buf, "first words");
+/// assert_eq!(parts.io.stream().read_deadline(), Deadline::NEVER);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Conversation(Arc<dyn TakeTurns>);
 
 impl Policy for Conversation {
@@ -214,6 +382,31 @@ impl Policy for Conversation {
 }
 
 /// A service that tells the connection below which phase begins; made by [`Phases::serve`].
+///
+/// ```
+/// use futures_lite::future::block_on;
+/// use hyper::service::{Service, service_fn};
+/// use hyper::{Request, Response};
+/// use netwheel::hyper::{PhasedService, Phases, RequestBody};
+/// use netwheel::{Deadline, net::UnixStream};
+/// use std::time::{Duration, Instant};
+///
+/// # use std::convert::Infallible;
+/// # async fn hello(_: Request<RequestBody<String>>) -> Result<Response<String>, Infallible> {
+/// #     Ok(Response::new("hello".into()))
+/// # }
+/// let (stream, _peer) = UnixStream::pair()?;
+/// let phases = Phases::new().idle(Duration::from_secs(75));
+/// let (stream, service): (_, PhasedService<_>) = phases.serve(stream, service_fn(hello))?;
+/// // What hyper does with it for each request.
+/// let response = block_on(service.call(Request::new("a body".to_owned()))).unwrap();
+/// assert_eq!(stream.stream().read_deadline(), Deadline::NEVER, "it is the server's turn");
+/// let sent = Instant::now();
+/// drop(response);
+/// let idle_until = stream.stream().read_deadline().instant().unwrap();
+/// assert!(idle_until >= sent + Duration::from_secs(75));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct PhasedService<V> {
     service: V,
     turns: Arc<dyn TakeTurns>,
@@ -277,6 +470,37 @@ impl Drop for Patience {
 
 pin_project! {
     /// The body of a request, which the service waits for as long as [`Phases::body`] allows.
+    ///
+    /// ```
+    /// # use hyper::{Request, Response, server::conn::http1, service::service_fn};
+    /// use futures_lite::future::block_on;
+    /// use hyper::body::{Body, Incoming};
+    /// use netwheel::{hyper::{Phases, RequestBody}, net::UnixStream};
+    /// use std::io::{Read, Write};
+    /// use std::{future::poll_fn, pin::Pin, time::Duration};
+    ///
+    /// /// How many bytes there are, or that they come too slowly.
+    /// async fn count(request: Request<RequestBody<Incoming>>) -> hyper::Result<Response<String>> {
+    ///     let (mut body, mut count) = (request.into_body(), 0);
+    ///     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+    ///         match frame {
+    ///             Ok(frame) => count += frame.data_ref().map_or(0, |data| data.len()),
+    ///             Err(_) => return Ok(Response::new(format!("{count} bytes, and no more"))),
+    ///         }
+    ///     }
+    ///     Ok(Response::new(format!("{count} bytes")))
+    /// }
+    ///
+    /// let (mut client, stream) = UnixStream::pair()?;
+    /// client.write_all(b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nsome of it")?;
+    /// let phases = Phases::new().body(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(count))?;
+    /// block_on(http1::Builder::new().serve_connection(stream, service)).expect("an answer");
+    /// let mut response = String::new();
+    /// client.read_to_string(&mut response)?;
+    /// assert!(response.ends_with("10 bytes, and no more"), "{response}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub struct RequestBody<B> {
         #[pin]
         body: B,
@@ -287,6 +511,25 @@ pin_project! {
 impl<B> RequestBody<B> {
     /// The body by itself, for what takes no other, such as `hyper::upgrade::on`. It is not
     /// bounded any more.
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use hyper::body::Body;
+    /// use hyper::service::{Service, service_fn};
+    /// use hyper::{Request, Response};
+    /// use netwheel::{hyper::{Phases, RequestBody}, net::UnixStream};
+    ///
+    /// /// Hands the body on as it is.
+    /// async fn echo(request: Request<RequestBody<String>>) -> hyper::Result<Response<String>> {
+    ///     Ok(Response::new(request.into_body().into_inner()))
+    /// }
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let (_stream, service) = Phases::new().serve(stream, service_fn(echo))?;
+    /// let response = block_on(service.call(Request::new("a body".to_owned()))).unwrap();
+    /// assert_eq!(response.body().size_hint().exact(), Some(6));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn into_inner(self) -> B {
         self.body
     }
@@ -294,6 +537,32 @@ impl<B> RequestBody<B> {
 
 pin_project! {
     /// The body of a response, whose end is the end of the exchange.
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use hyper::body::Body;
+    /// use hyper::service::{Service, service_fn};
+    /// use hyper::{Request, Response};
+    /// use netwheel::hyper::{Phases, RequestBody, ResponseBody};
+    /// use netwheel::{Deadline, net::UnixStream};
+    /// use std::{future::poll_fn, pin::Pin, time::Duration};
+    ///
+    /// # use std::convert::Infallible;
+    /// # async fn hello(_: Request<RequestBody<String>>) -> Result<Response<String>, Infallible> {
+    /// #     Ok(Response::new("hello".into()))
+    /// # }
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let phases = Phases::new().idle(Duration::from_secs(75));
+    /// let (stream, service) = phases.serve(stream, service_fn(hello))?;
+    /// let response = block_on(service.call(Request::new(String::new()))).unwrap();
+    /// let mut body: ResponseBody<String> = response.into_body();
+    /// let frame = block_on(poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)));
+    /// assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), "hello");
+    /// assert_eq!(stream.stream().read_deadline(), Deadline::NEVER);
+    /// drop(body); // the answer has ended, and the connection is idle
+    /// assert_ne!(stream.stream().read_deadline(), Deadline::NEVER);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub struct ResponseBody<B> {
         #[pin]
         body: B,
@@ -314,6 +583,30 @@ impl Drop for Answered {
 
 pin_project! {
     /// The future of [`PhasedService`].
+    ///
+    /// ```
+    /// use futures_lite::future::block_on;
+    /// use hyper::service::{Service, service_fn};
+    /// use hyper::{Request, Response};
+    /// use netwheel::hyper::{Exchange, Phases, RequestBody};
+    /// use netwheel::{Deadline, net::UnixStream, time::sleep};
+    /// # use std::convert::Infallible;
+    /// use std::time::Duration;
+    ///
+    /// async fn think(_: Request<RequestBody<String>>) -> Result<Response<String>, Infallible> {
+    ///     sleep(Duration::from_millis(10)).await;
+    ///     Ok(Response::new("42".into()))
+    /// }
+    ///
+    /// let (stream, _peer) = UnixStream::pair()?;
+    /// let phases = Phases::new().head(Duration::from_millis(5));
+    /// let (stream, service) = phases.serve(stream, service_fn(think))?;
+    /// let exchange: Exchange<_> = service.call(Request::new(String::new()));
+    /// // The head has come. What the service does with it takes as long as it takes.
+    /// assert_eq!(stream.stream().read_deadline(), Deadline::NEVER);
+    /// assert_eq!(block_on(exchange).unwrap().status(), 200);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub struct Exchange<F> {
         #[pin]
         future: F,

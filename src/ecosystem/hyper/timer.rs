@@ -55,6 +55,19 @@ impl rt::Timer for Timer {
 }
 
 /// What [`Timer`] makes: [`time::Sleep`](crate::time::Sleep) as hyper knows it.
+///
+/// ```
+/// use hyper::rt::Timer as _;
+/// use netwheel::hyper::{Sleep, Timer};
+/// use std::time::{Duration, Instant};
+///
+/// let begun = Instant::now();
+/// let mut sleep = Timer.sleep(Duration::from_millis(5));
+/// // What another timer has made is not moved by `Timer::reset` but replaced.
+/// assert!(sleep.as_mut().downcast_mut_pin::<Sleep>().is_some());
+/// futures_lite::future::block_on(sleep);
+/// assert!(begun.elapsed() >= Duration::from_millis(5));
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Sleep(time::Sleep);
