@@ -3,7 +3,7 @@
 use crate::{Deadline, SetDeadline};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How long a connection may take that is handed to a framework.
@@ -150,6 +150,10 @@ pub struct Guarded<S, P = Idle> {
     stream: Arc<S>,
     policy: P,
     /// Whether a write waits: the next one goes on with it.
+    #[cfg_attr(
+        not(any(feature = "futures-io", feature = "tokio", feature = "hyper")),
+        allow(dead_code, reason = "nobody polls it without the traits of another crate")
+    )]
     write_waits: bool,
 }
 
@@ -158,13 +162,18 @@ pub trait Policy {
     /// A read begins, or goes on.
     fn reads(&mut self, _stream: &impl SetDeadline) {}
 
-    /// A read has to wait. Blocking ones do not say so.
+    /// A read has to wait.
     fn read_waits(&mut self, _stream: &impl SetDeadline) {}
 
     /// A read has succeeded.
     fn has_read(&mut self, stream: &impl SetDeadline);
 
-    /// A write has to wait, which is told once of each. Blocking ones do not say so.
+    /// A read has failed. Whether it is to be tried again.
+    fn has_failed(&mut self, _stream: &impl SetDeadline, _error: &io::Error) -> bool {
+        false
+    }
+
+    /// A write has to wait, which is told once of each.
     fn write_waits(&mut self, _stream: &impl SetDeadline) {}
 
     /// A write has succeeded.
@@ -247,28 +256,39 @@ impl<S, P> Guarded<S, P> {
     }
 }
 
+#[cfg_attr(
+    not(any(feature = "futures-io", feature = "tokio", feature = "hyper")),
+    allow(dead_code, reason = "nobody polls it without the traits of another crate")
+)]
 impl<S: SetDeadline, P: Policy> Guarded<S, P> {
     /// One step of an operation that reads.
-    pub(crate) fn read_by<T>(
+    pub(crate) fn poll_read_by<T>(
         &mut self,
-        read: impl FnOnce(&S) -> Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&S, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         self.policy.reads(&self.stream);
-        let result = read(&self.stream);
-        match result {
+        let result = read(&self.stream, cx);
+        match &result {
             Poll::Ready(Ok(_)) => self.policy.has_read(&self.stream),
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(error)) => {
+                if self.policy.has_failed(&self.stream, error) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
             Poll::Pending => self.policy.read_waits(&self.stream),
         }
         result
     }
 
     /// One step of an operation that writes.
-    pub(crate) fn write_by<T>(
+    pub(crate) fn poll_write_by<T>(
         &mut self,
-        write: impl FnOnce(&S) -> Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&S, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let result = write(&self.stream);
+        let result = write(&self.stream, cx);
         let has_waited = core::mem::replace(&mut self.write_waits, result.is_pending());
         match result {
             Poll::Ready(Ok(_)) => self.policy.has_written(&self.stream, has_waited),
@@ -280,11 +300,17 @@ impl<S: SetDeadline, P: Policy> Guarded<S, P> {
     }
 }
 
-/// The result of a step that cannot be pending, since it blocks.
-fn blocking<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
-    match poll {
-        Poll::Ready(result) => result,
-        Poll::Pending => unreachable!("a blocking operation has returned before its end"),
+impl<S: SetDeadline> Guarded<S> {
+    fn read_by(&mut self, read: impl FnOnce(&S) -> io::Result<usize>) -> io::Result<usize> {
+        let count = read(&self.stream)?;
+        self.policy.has_read(&self.stream);
+        Ok(count)
+    }
+
+    fn write_by(&mut self, write: impl FnOnce(&S) -> io::Result<usize>) -> io::Result<usize> {
+        let count = write(&self.stream)?;
+        self.policy.has_written(&self.stream, false);
+        Ok(count)
     }
 }
 
@@ -294,11 +320,11 @@ where
     for<'s> &'s S: Read,
 {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        blocking(self.read_by(|mut stream| Poll::Ready(stream.read(buf))))
+        self.read_by(|mut stream| stream.read(buf))
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        blocking(self.read_by(|mut stream| Poll::Ready(stream.read_vectored(bufs))))
+        self.read_by(|mut stream| stream.read_vectored(bufs))
     }
 }
 
@@ -307,11 +333,11 @@ where
     for<'s> &'s S: Write,
 {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        blocking(self.write_by(|mut stream| Poll::Ready(stream.write(buf))))
+        self.write_by(|mut stream| stream.write(buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        blocking(self.write_by(|mut stream| Poll::Ready(stream.write_vectored(bufs))))
+        self.write_by(|mut stream| stream.write_vectored(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -326,7 +352,7 @@ mod tests {
     use std::cell::Cell;
     use std::io::{self, Write};
     use std::sync::Arc;
-    use std::task::Poll;
+    use std::task::{Context, Poll, Waker};
     use std::time::{Duration, Instant};
 
     /// Remembers its deadlines.
@@ -367,6 +393,7 @@ mod tests {
 
     #[test]
     fn what_moves_bytes_renews_both_deadlines() {
+        let mut cx = Context::from_waker(Waker::noop());
         let mut guarded = Bounds::new().idle(HOUR).guard(Stream::new()).unwrap();
         let cleared = |guarded: &Guarded<Stream>| {
             let stream = guarded.stream();
@@ -377,12 +404,12 @@ mod tests {
         assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
         guarded.write_all(b"bytes").unwrap();
         assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
-        assert!(guarded.read_by(|_| Poll::Ready(Ok(1))).is_ready());
+        assert!(guarded.poll_read_by(&mut cx, |_, _| Poll::Ready(Ok(1))).is_ready());
         assert!(guarded.stream().read.get() != Deadline::NEVER && cleared(&guarded));
         // Neither waiting nor failing is progress.
-        assert!(guarded.read_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+        assert!(guarded.poll_read_by(&mut cx, |_, _| Poll::<io::Result<()>>::Pending).is_pending());
         let failed: io::Result<()> = Err(io::ErrorKind::BrokenPipe.into());
-        assert!(guarded.write_by(|_| Poll::Ready(failed)).is_ready());
+        assert!(guarded.poll_write_by(&mut cx, |_, _| Poll::Ready(failed)).is_ready());
         assert_eq!(guarded.stream().read.get(), Deadline::NEVER);
     }
 
@@ -425,18 +452,23 @@ mod tests {
     #[test]
     #[expect(clippy::arc_with_non_send_sync, reason = "one thread has it")]
     fn a_write_waits_once() {
+        let mut cx = Context::from_waker(Waker::noop());
         let mut guarded = Guarded::new(Arc::new(Stream::new()), Waits::default());
-        assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+        assert!(guarded.poll_write_by(&mut cx, |_, _| Poll::Ready(Ok(()))).is_ready());
         assert_eq!((guarded.policy.0, guarded.policy.1), (0, 0));
         for _ in 0..3 {
-            assert!(guarded.write_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+            assert!(
+                guarded.poll_write_by(&mut cx, |_, _| Poll::<io::Result<()>>::Pending).is_pending()
+            );
             assert_eq!((guarded.policy.0, guarded.policy.1), (1, 0));
         }
         for _ in 0..2 {
-            assert!(guarded.write_by(|_| Poll::Ready(Ok(()))).is_ready());
+            assert!(guarded.poll_write_by(&mut cx, |_, _| Poll::Ready(Ok(()))).is_ready());
             assert_eq!((guarded.policy.0, guarded.policy.1), (1, 1));
         }
-        assert!(guarded.write_by(|_| Poll::<io::Result<()>>::Pending).is_pending());
+        assert!(
+            guarded.poll_write_by(&mut cx, |_, _| Poll::<io::Result<()>>::Pending).is_pending()
+        );
         assert_eq!((guarded.policy.0, guarded.policy.1), (2, 1));
     }
 }

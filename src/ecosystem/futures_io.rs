@@ -119,7 +119,7 @@ where
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read(cx, buf))
+        self.get_mut().poll_read_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_read(cx, buf))
     }
 
     fn poll_read_vectored(
@@ -127,7 +127,8 @@ where
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read_vectored(cx, bufs))
+        self.get_mut()
+            .poll_read_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_read_vectored(cx, bufs))
     }
 }
 
@@ -140,7 +141,7 @@ where
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write(cx, buf))
+        self.get_mut().poll_write_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -148,7 +149,8 @@ where
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
+        self.get_mut()
+            .poll_write_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,10 @@
 //! One lock over all that changes. The server itself is the only one that waits for changes, for
 //! fewer connections than some number or for the shutdown; who makes one finds out under the lock
 //! whether that is it, and wakes the server after it.
+//!
+//! | word | written by | read by | ordering |
+//! |---|---|---|---|
+//! | `is_shut_down` | the first shutdown, under the lock, before it wakes anybody | whoever asks; a task that waits for it, each time that it is polled | Release, Acquire: who reads `true` finds the shutdown under the lock. Who reads `false` is in the list, or will look under the lock, and is woken |
 
 use super::report::{Outcome, Report};
 use crate::time::Sleep;
@@ -11,6 +15,7 @@ use slab::Slab;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -19,6 +24,8 @@ pub(super) struct Connections {
     listener: Closer,
     state: Mutex<State>,
     changed: Condvar,
+    /// Set once, under the lock. For those who look often, without it.
+    is_shut_down: AtomicBool,
 }
 
 struct State {
@@ -127,7 +134,12 @@ impl Connections {
             observers: Slab::new(),
             report: Report::default(),
         };
-        Self { listener, state: Mutex::new(state), changed: Condvar::new() }
+        Self {
+            listener,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            is_shut_down: AtomicBool::new(false),
+        }
     }
 
     pub(super) fn set_drain(&self, drain: Duration) {
@@ -139,7 +151,7 @@ impl Connections {
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
-        self.state().end.is_some()
+        self.is_shut_down.load(Ordering::Acquire)
     }
 
     /// A connection has been accepted.
@@ -176,7 +188,7 @@ impl Connections {
     /// none, until the end that was set before, or for as long as a drain lasts.
     pub(super) fn shut_down(&self, end: Option<Deadline>) {
         let mut state = self.state();
-        let first = state.end.is_none();
+        let first = !self.is_shut_down.swap(true, Ordering::Release);
         let default = Deadline::from(state.drain);
         state.end = Some(end.or(state.end).unwrap_or(default));
         let observers = if first { core::mem::take(&mut state.observers) } else { Slab::default() };
@@ -421,7 +433,7 @@ impl Handle {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn wait_for_shutdown(&self) {
-        let mut observer = Observer { connections: &self.connections, key: None };
+        let mut observer = Observer { connections: &self.connections, listed: None };
         poll_fn(|cx| observer.poll(cx)).await;
     }
 
@@ -454,34 +466,42 @@ impl fmt::Debug for Handle {
 /// One that waits for the shutdown.
 struct Observer<'c> {
     connections: &'c Connections,
-    key: Option<usize>,
+    /// Its place in the list, and the waker there.
+    listed: Option<(usize, Waker)>,
 }
 
 impl Observer<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // The usual case, and as often as the task is polled: no lock.
+        if let Some((_, waker)) = &self.listed
+            && waker.will_wake(cx.waker())
+            && !self.connections.is_shut_down()
+        {
+            return Poll::Pending;
+        }
         let waker = cx.waker().clone();
         let mut state = self.connections.state();
         if state.end.is_some() {
             // The list went with the shutdown.
-            self.key = None;
+            self.listed = None;
             return Poll::Ready(());
         }
-        let last = match self.key {
-            Some(key) => Some(core::mem::replace(&mut state.observers[key], waker)),
-            None => {
-                self.key = Some(state.observers.insert(waker));
-                None
+        let (key, last) = match &self.listed {
+            Some((key, _)) => {
+                (*key, Some(core::mem::replace(&mut state.observers[*key], waker.clone())))
             }
+            None => (state.observers.insert(waker.clone()), None),
         };
         drop(state);
         drop(last);
+        self.listed = Some((key, waker));
         Poll::Pending
     }
 }
 
 impl Drop for Observer<'_> {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
+        let Some((key, _)) = self.listed else { return };
         // Dropped after the lock: a waker may hold the last reference to its task.
         let waker = self.connections.state().observers.try_remove(key);
         drop(waker);
@@ -490,11 +510,41 @@ impl Drop for Observer<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connections, Until};
+    use super::{Connections, Observer, Until};
     use crate::Deadline;
     use crate::net::TcpListener;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
     use std::time::Duration;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Polled by the same task again, it looks and does no more.
+    #[test]
+    fn the_shutdown_wakes_who_polled_last() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let connections = Connections::new(listener.closer());
+        let (first, last) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
+        let mut observer = Observer { connections: &connections, listed: None };
+        for task in [&first, &first, &last, &last] {
+            let waker = Waker::from(Arc::clone(task));
+            assert_eq!(observer.poll(&mut Context::from_waker(&waker)), Poll::Pending);
+        }
+        assert_eq!(connections.state().observers.len(), 1);
+        connections.shut_down(None);
+        let woken = [first, last.clone()].map(|woken| woken.0.load(Ordering::Relaxed));
+        assert_eq!(woken, [0, 1]);
+        let waker = Waker::from(last);
+        assert_eq!(observer.poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
+    }
 
     /// Each wait, before and after the shutdown, with one connection open and with none.
     #[test]

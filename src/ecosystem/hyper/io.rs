@@ -85,7 +85,7 @@ where
         cx: &mut Context<'_>,
         buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        self.get_mut().read_by(|mut stream| Pin::new(&mut stream).poll_read(cx, buf))
+        self.get_mut().poll_read_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_read(cx, buf))
     }
 }
 
@@ -98,7 +98,7 @@ where
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write(cx, buf))
+        self.get_mut().poll_write_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_write(cx, buf))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -110,7 +110,8 @@ where
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut().write_by(|mut stream| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
+        self.get_mut()
+            .poll_write_by(cx, |mut stream, cx| Pin::new(&mut stream).poll_write_vectored(cx, bufs))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -370,6 +370,10 @@ impl Policy for Conversation {
         self.0.has_read();
     }
 
+    fn has_failed(&mut self, _: &impl SetDeadline, error: &io::Error) -> bool {
+        self.0.has_failed(error)
+    }
+
     fn write_waits(&mut self, _: &impl SetDeadline) {
         self.0.write_waits();
     }

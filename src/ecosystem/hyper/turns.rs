@@ -1,12 +1,13 @@
 //! Whose turn it is on a connection, and until when a read may wait: [`Turns`].
 //!
-//! The read deadline is moved when a read has to wait, and not before: of a request that comes in
-//! one piece and is answered at once, none but the read of the next one waits. So these hold:
+//! The read deadline is moved when a read has to wait, and not before; and not in a phase that is
+//! the server's, during which hyper reads to see the peer leave. Of a request that comes in one
+//! piece and is answered at once, that leaves one move: the idle time's. So these hold:
 //!
-//! - While a read waits, the deadline is the one of the phase. Who moves the phase then sets the
-//!   deadline at once.
-//! - While none waits, it may still be the one of an earlier phase. A read that begins in that
-//!   state, and would fail by it, sets it first.
+//! - While a read waits in a phase that has a bound, the deadline is the one of the phase. Who moves
+//!   the phase then sets the deadline at once.
+//! - Else it may still be the one of an earlier phase. A read that begins after that has passed, or
+//!   is woken by it, sets it first; one that was about to begin when it passed tries again.
 //! - A phase has one deadline: a head that comes in many pieces makes many reads wait for the same.
 //!
 //! The write deadline is none of a phase: it is there while a write waits, and for no longer.
@@ -22,7 +23,7 @@
 //! So the last to set a deadline has seen the last phase.
 
 use super::Phases;
-use crate::{Deadline, SetDeadline};
+use crate::{Deadline, SetDeadline, is_deadline};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -35,6 +36,16 @@ pub(super) enum Phase {
     Answer,
     Idle,
     Upgraded,
+}
+
+impl Phase {
+    /// Whether a peer that is silent in it may be too slow.
+    fn is_the_peers(self) -> bool {
+        match self {
+            Self::Head | Self::Body | Self::Idle => true,
+            Self::Answer | Self::Upgraded => false,
+        }
+    }
 }
 
 /// A phase of some exchange, by its number: a body that is dropped late must not end the phase of
@@ -181,7 +192,7 @@ impl<S: SetDeadline> Turns<S> {
             let moved = word.moved(turn);
             match self.exchange(word, moved) {
                 Ok(()) => {
-                    if moved.waits() {
+                    if moved.waits() && turn.phase.is_the_peers() {
                         self.settle(moved);
                     }
                     return Some(turn);
@@ -201,6 +212,10 @@ pub(super) trait TakeTurns: Send + Sync {
 
     /// A read has to wait.
     fn read_waits(&self);
+
+    /// A read has failed. Whether that was for a deadline that is not the one of the phase, which
+    /// is set now.
+    fn has_failed(&self, error: &io::Error) -> bool;
 
     /// A read has succeeded.
     fn has_read(&self);
@@ -248,9 +263,18 @@ impl<S: SetDeadline + Send + Sync> TakeTurns for Turns<S> {
                 Err(now) => word = now,
             }
         }
-        if !word.is_settled() {
+        if !word.is_settled() && word.turn().phase.is_the_peers() {
             self.settle(word);
         }
+    }
+
+    fn has_failed(&self, error: &io::Error) -> bool {
+        let word = self.word();
+        let is_another = !word.is_settled() && is_deadline(error);
+        if is_another {
+            self.settle(word);
+        }
+        is_another
     }
 
     fn has_read(&self) {
@@ -311,7 +335,8 @@ impl<S: SetDeadline + Send + Sync> TakeTurns for Turns<S> {
 #[cfg(test)]
 mod tests {
     use super::{Phase, Phases, TakeTurns, Turn, Turns, Word};
-    use crate::{Deadline, SetDeadline};
+    use crate::{Deadline, SetDeadline, error};
+    use netwheel_netpoll::Direction;
     use quickcheck::{Arbitrary, Gen, quickcheck};
     use std::io;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -466,13 +491,14 @@ mod tests {
                 let deadline = turns.stream.read_deadline();
                 // A phase has one deadline, however many reads wait in it.
                 let is_kept = model.deadline.is_none_or(|had| had == deadline);
-                if model.waits {
+                let is_bound = model.waits && model.phase.is_the_peers();
+                if is_bound {
                     model.deadline = Some(deadline);
                 }
                 turns.turn().phase == model.phase
                     && turns.word().waits() == model.waits
                     && is_kept
-                    && (!model.waits || turns.stream.hours() == hours_of(model.phase))
+                    && (!is_bound || turns.stream.hours() == hours_of(model.phase))
             })
         }
 
@@ -496,15 +522,21 @@ mod tests {
     #[test]
     fn a_request_in_one_piece_that_is_answered_at_once_moves_one_deadline() {
         let turns = in_hours();
-        turns.read_waits();
-        let first = turns.stream.read_deadline();
-        turns.has_read();
-        turns.next(Phase::Answer);
         turns.leave(Phase::Idle);
-        assert_eq!(turns.stream.read_deadline(), first);
-        turns.reads();
-        turns.read_waits();
-        assert_eq!(turns.stream.hours(), Some(IDLE));
+        for _ in 0..3 {
+            turns.reads();
+            turns.read_waits();
+            let idle = turns.stream.read_deadline();
+            assert_eq!(turns.stream.hours(), Some(IDLE));
+            turns.has_read();
+            turns.next(Phase::Answer);
+            // For the peer to leave.
+            turns.reads();
+            turns.read_waits();
+            assert_eq!(turns.stream.read_deadline(), idle);
+            turns.leave(Phase::Idle);
+            assert!(turns.stream.read_deadline() != idle);
+        }
         assert_eq!(turns.stream.write.load(Ordering::Relaxed), Deadline::NEVER.nanos());
     }
 
@@ -519,6 +551,48 @@ mod tests {
         assert!(turns.stream.read_deadline().has_passed());
         turns.reads();
         assert_eq!(turns.stream.read_deadline(), Deadline::NEVER);
+    }
+
+    #[test]
+    fn a_phase_of_the_server_moves_no_deadline() {
+        let turns = in_hours();
+        let exchange = turns.next(Phase::Answer);
+        turns.read_waits();
+        turns.wait_for_body(exchange, (3 * HOUR).into());
+        let body = turns.stream.read_deadline();
+        assert_eq!(turns.stream.hours(), Some(BODY));
+        turns.proceed(exchange.at(Phase::Body), exchange.at(Phase::Answer));
+        turns.read_waits();
+        assert_eq!(turns.stream.read_deadline(), body);
+    }
+
+    #[test]
+    fn a_read_that_waits_is_woken_by_a_deadline_that_is_left_over_and_waits_on() {
+        let turns = begin(Phases::new().idle(Duration::ZERO));
+        turns.leave(Phase::Idle);
+        turns.read_waits();
+        turns.has_read();
+        turns.next(Phase::Answer);
+        turns.read_waits();
+        assert!(turns.stream.read_deadline().has_passed(), "nobody has looked yet");
+        turns.reads();
+        turns.read_waits();
+        assert_eq!(turns.stream.read_deadline(), Deadline::NEVER);
+    }
+
+    #[test]
+    fn a_deadline_that_is_left_over_and_passes_as_a_read_begins_is_no_failure() {
+        let turns = begin(Phases::new().idle(Duration::ZERO));
+        turns.leave(Phase::Idle);
+        turns.read_waits();
+        let exceeded = || error::exceeded(Direction::Read, None, String::new());
+        assert!(!turns.has_failed(&exceeded()), "it is the phase's");
+        turns.has_read();
+        turns.next(Phase::Answer);
+        assert!(!turns.has_failed(&io::ErrorKind::ConnectionReset.into()));
+        assert!(turns.has_failed(&exceeded()));
+        assert_eq!(turns.stream.read_deadline(), Deadline::NEVER);
+        assert!(!turns.has_failed(&exceeded()), "there is no other");
     }
 
     #[test]
@@ -580,9 +654,12 @@ mod tests {
     fn the_last_to_set_the_deadline_has_seen_the_last_phase() {
         let turns = Arc::new(in_hours());
         let exchange = turns.next(Phase::Answer);
+        turns.leave(Phase::Idle);
         let meanwhile = Arc::clone(&turns);
-        *turns.stream.meanwhile.lock().unwrap() =
-            Some(Box::new(move || meanwhile.wait_for_body(exchange, (3 * HOUR).into())));
+        *turns.stream.meanwhile.lock().unwrap() = Some(Box::new(move || {
+            meanwhile.leave(Phase::Answer);
+            meanwhile.wait_for_body(exchange, (3 * HOUR).into());
+        }));
         turns.read_waits();
         assert_eq!(turns.turn(), exchange.at(Phase::Body));
         assert_eq!(turns.stream.hours(), Some(BODY));
