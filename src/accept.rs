@@ -141,8 +141,10 @@ pub(crate) use accept_methods;
 
 /// The iterator over a listener's connections.
 macro_rules! incoming {
-    ($listener:ident, $stream:ident, $incoming:ident) => {
+    ($(#[$example:meta])* $listener:ident, $stream:ident, $incoming:ident) => {
         #[doc = concat!("The iterator of [`", stringify!($listener), "::incoming`].")]
+        ///
+        $(#[$example])*
         #[derive(Debug)]
         pub struct $incoming<'l> {
             listener: &'l $listener,

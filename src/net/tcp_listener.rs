@@ -93,4 +93,17 @@ impl TcpListener {
 
 socket!(TcpListener, std::net::TcpListener);
 
-incoming!(TcpListener, TcpStream, Incoming);
+incoming! {
+    /// ```
+    /// use netwheel::net::{TcpListener, TcpStream};
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let one = TcpStream::connect(listener.local_addr()?)?;
+    /// let other = TcpStream::connect(listener.local_addr()?)?;
+    /// let accepted: Vec<TcpStream> = listener.incoming().take(2).collect::<Result<_, _>>()?;
+    /// assert_eq!(accepted[0].peer_addr()?, one.local_addr()?);
+    /// assert_eq!(accepted[1].peer_addr()?, other.local_addr()?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    TcpListener, TcpStream, Incoming
+}

@@ -85,7 +85,23 @@ impl UnixListener {
 
 socket!(UnixListener, std::os::unix::net::UnixListener);
 
-incoming!(UnixListener, UnixStream, UnixIncoming);
+incoming! {
+    /// ```
+    /// use netwheel::{is_deadline, net::{UnixListener, UnixStream}};
+    /// use std::time::Duration;
+    ///
+    /// let path = std::env::temp_dir().join(format!("netwheel-incoming-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path)?;
+    /// # std::fs::remove_file(path)?;
+    /// let mut incoming = listener.incoming();
+    /// assert!(incoming.next().unwrap().is_ok());
+    /// listener.set_deadline(Duration::from_millis(5))?;
+    /// assert!(incoming.next().unwrap().is_err_and(|error| is_deadline(&error)), "nobody else came");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    UnixListener, UnixStream, UnixIncoming
+}
 
 impl<'l> IntoIterator for &'l UnixListener {
     type Item = io::Result<UnixStream>;

@@ -235,6 +235,23 @@ impl Dial {
 }
 
 /// The future of [`Dialer::dial_async`](super::Dialer::dial_async).
+///
+/// ```
+/// use futures_lite::future::{block_on, zip};
+/// use netwheel::net::{Dialer, TcpListener, dialer::Dialing};
+/// use std::time::{Duration, Instant};
+///
+/// let (primary, replica) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+/// let (dialer, deadline) = (Dialer::new(), Instant::now() + Duration::from_secs(5));
+/// let dial = |listener: &TcpListener| -> std::io::Result<Dialing> {
+///     Ok(dialer.dial_async(listener.local_addr()?, deadline))
+/// };
+/// // Both at once, under one deadline.
+/// let (write, read) = block_on(zip(dial(&primary)?, dial(&replica)?));
+/// assert_eq!(write?.peer_addr()?, primary.local_addr()?);
+/// assert_eq!(read?.peer_addr()?, replica.local_addr()?);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct Dialing(pub(super) Dial);
@@ -270,6 +287,25 @@ impl Future for Dialing {
 }
 
 /// The future of [`Dialer::dial_with_async`](super::Dialer::dial_with_async).
+///
+/// ```
+/// use futures_lite::future::{block_on, or};
+/// use netwheel::net::{Dialer, TcpListener};
+/// use std::{io::Read, time::Duration};
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?; // which never speaks
+/// let address = listener.local_addr()?;
+/// let dialing = Dialer::new().dial_with_async(address, Duration::from_secs(60), async |stream| {
+///     stream.read_async(&mut [0]).await.map(|_| stream)
+/// });
+/// // What comes first: the connection, or the word to stop.
+/// let stop = netwheel::time::sleep(Duration::from_millis(5));
+/// let dialed = block_on(or(async { Some(dialing.await) }, async { stop.await; None }));
+/// assert!(dialed.is_none());
+/// let (mut peer, _) = listener.accept()?;
+/// assert_eq!(peer.read(&mut [0])?, 0, "the dial was dropped, and its connection with it");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct DialingWith<H, F> {
     dialing: Dialing,

@@ -48,6 +48,27 @@ pub struct DialError {
 }
 
 /// What a dial is doing.
+///
+/// ```
+/// use netwheel::net::dialer::{DialError, Dialer, Phase, Resolver};
+/// use std::io::{self, ErrorKind};
+///
+/// /// Where to look for the fault.
+/// fn suspect(error: &io::Error) -> &'static str {
+///     match DialError::of(error).map(|dial| dial.phase) {
+///         Some(Phase::Queued | Phase::Resolving) => "the name, or who resolves it",
+///         Some(Phase::Connecting) => "the network, or the server",
+///         Some(Phase::Handshake) => "the protocol",
+///         _ => "something else",
+///     }
+/// }
+///
+/// let nobody = Resolver::new(|_, _| Err(ErrorKind::NotFound.into()));
+/// let error = Dialer::new().resolver(nobody).dial("db.internal:5432", None).unwrap_err();
+/// assert_eq!(suspect(&error), "the name, or who resolves it");
+/// let error = Dialer::new().dial("127.0.0.1:1", None).unwrap_err(); // nobody listens there
+/// assert_eq!(suspect(&error), "the network, or the server");
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Phase {
@@ -63,6 +84,25 @@ pub enum Phase {
 }
 
 /// What ended a dial.
+///
+/// ```
+/// use netwheel::net::dialer::{Canceller, DialError, Dialer, Reason};
+/// use std::time::{Duration, Instant};
+///
+/// let canceller = Canceller::new();
+/// let dialer = Dialer::new().canceller(&canceller);
+/// let reason = |deadline| -> Reason {
+///     let error = dialer.dial("example.com:80", deadline).unwrap_err();
+///     DialError::of(&error).unwrap().reason
+/// };
+///
+/// let passed = Instant::now();
+/// let Reason::Deadline { deadline, late_by } = reason(passed) else { panic!("it has passed") };
+/// assert_eq!(deadline, Some(passed));
+/// assert!(late_by <= passed.elapsed());
+/// canceller.cancel();
+/// assert_eq!(reason(Instant::now() + Duration::from_secs(5)), Reason::Canceled);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {

@@ -7,6 +7,35 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A step of a dial, for [`Dialer::observe`](super::Dialer::observe).
+///
+/// ```
+/// use netwheel::net::{Dialer, TcpListener, dialer::{Event, Resolver}};
+/// use std::sync::{Arc, Mutex};
+///
+/// let closed = ([127, 0, 0, 1], 1).into();
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let open = listener.local_addr()?;
+/// let log = Arc::new(Mutex::new(Vec::new()));
+/// let lines = Arc::clone(&log);
+/// let dialer = Dialer::new()
+///     .resolver(Resolver::new(move |_, _| Ok(vec![closed, open])))
+///     .observe(move |event| lines.lock().unwrap().push(match event {
+///         Event::Resolved(addresses) => format!("{} addresses", addresses.len()),
+///         Event::Trying(address) => format!("trying {address}"),
+///         Event::Failed(tried) => format!("{} has failed", tried.address),
+///         Event::Connected(address) => format!("connected to {address}"),
+///         _ => return,
+///     }));
+/// dialer.dial("db.internal:5432", None)?;
+/// assert_eq!(*log.lock().unwrap(), [
+///     "2 addresses".to_owned(),
+///     format!("trying {closed}"),
+///     format!("{closed} has failed"),
+///     format!("trying {open}"),
+///     format!("connected to {open}"),
+/// ]);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'e> {

@@ -101,6 +101,21 @@ enum Step {
 }
 
 /// The future of [`Dialer::dial_unix_async`](super::Dialer::dial_unix_async).
+///
+/// ```
+/// use futures_lite::future::{block_on, zip};
+/// use netwheel::net::{Dialer, UnixListener, dialer::DialingUnix};
+/// use std::{io::Read, time::Duration};
+///
+/// let path = std::env::temp_dir().join(format!("netwheel-dialing-{}", std::process::id()));
+/// let listener = UnixListener::bind(&path)?;
+/// let dialing: DialingUnix = Dialer::new().dial_unix_async(&path, Duration::from_secs(5));
+/// let (client, accepted) = block_on(zip(dialing, listener.accept_async()));
+/// # std::fs::remove_file(path)?;
+/// drop(client?);
+/// assert_eq!(accepted?.0.read(&mut [0])?, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct DialingUnix(pub(super) UnixDial);
