@@ -185,6 +185,9 @@ impl Geometry {
     /// // The widest first level that leaves a wheel within 100 KiB.
     /// let small_enough = |bits: &u32| Geometry::new(16, *bits).empty_bytes() <= 100 * 1024;
     /// assert_eq!((8..=18).rev().find(small_enough), Some(14));
+    /// // The smallest and the largest of all.
+    /// assert_eq!(Geometry::new(40, 8).empty_bytes() / 1024, 6);
+    /// assert_eq!(Geometry::new(0, 18).empty_bytes() / 1024, 1068);
     /// ```
     #[must_use]
     pub const fn empty_bytes(self) -> usize {
