@@ -33,6 +33,7 @@ use std::task::{Poll, Waker};
 /// A read that blocks its thread until there is something or the deadline has passed:
 ///
 /// ```
+/// # #[cfg(unix)] {
 /// use netwheel_netpoll::{Descriptor, Direction, Directions, Duty, Parker, Poller};
 /// use std::io::{self, ErrorKind, Read, Write};
 /// use std::os::{fd::AsRawFd, unix::net::UnixStream};
@@ -71,6 +72,7 @@ use std::task::{Poll, Waker};
 /// // Before the file is closed:
 /// descriptor.evict();
 /// descriptor.deregister(file.as_raw_fd())?;
+/// # }
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
