@@ -10,6 +10,21 @@ use std::time::{Duration, Instant};
 /// with the wall clock and does not count the time that the machine is suspended (DL-18). A
 /// [manual](Clock::manual) clock starts at zero and moves when it is told to, which is what tests
 /// and simulations use.
+///
+/// ```
+/// use netwheel_netpoll::Clock;
+/// use std::time::Duration;
+///
+/// let clock = Clock::MONOTONIC;
+/// let deadline = clock.after(Duration::from_secs(3600));
+/// assert!(!clock.has_passed(deadline));
+///
+/// // For a test: an hour that takes no time.
+/// let (clock, hand) = Clock::manual();
+/// let deadline = clock.after(Duration::from_secs(3600));
+/// hand.advance(Duration::from_secs(3600));
+/// assert!(clock.has_passed(deadline));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
@@ -41,16 +56,43 @@ pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     /// Moves the clock on.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    /// use std::time::Duration;
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// hand.advance(Duration::from_millis(5));
+    /// hand.advance(Duration::from_millis(5));
+    /// assert_eq!(clock.now(), 10_000_000);
+    /// ```
     pub fn advance(&self, by: Duration) {
         self.set(self.now().saturating_add(nanos(by)));
     }
 
     /// Moves the clock to `now`, in nanoseconds; it never moves back.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// hand.set(1_000);
+    /// hand.set(10);
+    /// assert_eq!(clock.now(), 1_000, "it does not go back");
+    /// ```
     pub fn set(&self, now: u64) {
         self.0.fetch_max(now, Ordering::AcqRel);
     }
 
     /// What the clock shows, in nanoseconds.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// hand.set(1_000);
+    /// assert_eq!((hand.now(), clock.now()), (1_000, 1_000));
+    /// ```
     #[must_use]
     pub fn now(&self) -> u64 {
         self.0.load(Ordering::Acquire)
@@ -65,9 +107,31 @@ impl Clock {
     const COARSE_LAG: u64 = 250_000_000;
 
     /// The machine's monotonic clock: all of them show the same.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Clock, Poller};
+    ///
+    /// let poller = Poller::new()?;
+    /// let times = [Clock::MONOTONIC.now(), poller.clock().now(), Clock::MONOTONIC.now()];
+    /// assert!(times.is_sorted());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const MONOTONIC: Self = Self { source: Source::Monotonic };
 
     /// A clock that is moved by hand, starting at zero.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    /// use std::time::Duration;
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// let deadline = clock.after(Duration::from_secs(1));
+    /// assert_eq!(deadline, 1_000_000_000);
+    /// hand.set(deadline - 1);
+    /// assert!(!clock.has_passed(deadline));
+    /// hand.set(deadline);
+    /// assert!(clock.has_passed(deadline));
+    /// ```
     #[must_use]
     pub fn manual() -> (Self, ManualClock) {
         let hand = ManualClock::default();
@@ -76,6 +140,15 @@ impl Clock {
     }
 
     /// What the clock shows.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    /// use std::{thread, time::Duration};
+    ///
+    /// let start = Clock::MONOTONIC.now();
+    /// thread::sleep(Duration::from_millis(1));
+    /// assert!(Clock::MONOTONIC.now() - start >= 1_000_000);
+    /// ```
     #[must_use]
     #[inline]
     pub fn now(&self) -> u64 {
@@ -90,6 +163,16 @@ impl Clock {
     /// The coarse clock costs a fifth of the real one and never runs ahead of it: a deadline that
     /// it shows as passed has passed, one that it shows as far off has not, and only in between
     /// the real clock is asked.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Clock, NEVER};
+    /// use std::time::Duration;
+    ///
+    /// let clock = Clock::MONOTONIC;
+    /// assert!(clock.has_passed(clock.now()), "what is due at this moment");
+    /// assert!(!clock.has_passed(clock.after(Duration::from_secs(60))));
+    /// assert!(!clock.has_passed(NEVER));
+    /// ```
     #[must_use]
     #[inline]
     pub fn has_passed(&self, deadline: u64) -> bool {
@@ -110,6 +193,22 @@ impl Clock {
 
     /// What this clock shows when the [monotonic](Self::MONOTONIC) one shows `nanos`: the same,
     /// unless it is a manual one, which started later. `u64::MAX`, for never, stays so.
+    ///
+    /// A deadline is kept by the machine's clock, and handed to pollers whatever theirs is:
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Clock, NEVER};
+    /// use std::time::Duration;
+    ///
+    /// let deadline = Clock::MONOTONIC.after(Duration::from_secs(60));
+    /// assert_eq!(Clock::MONOTONIC.at_monotonic(deadline), deadline);
+    ///
+    /// let (simulated, _hand) = Clock::manual();
+    /// let there = simulated.at_monotonic(deadline);
+    /// assert!(there <= 60_000_000_000, "a minute from its start, or less");
+    /// assert_eq!(simulated.to_monotonic(there), deadline);
+    /// assert_eq!(simulated.at_monotonic(NEVER), NEVER);
+    /// ```
     #[must_use]
     #[inline]
     pub fn at_monotonic(&self, nanos: u64) -> u64 {
@@ -120,6 +219,16 @@ impl Clock {
     }
 
     /// The inverse of [`at_monotonic`](Self::at_monotonic).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Clock, NEVER};
+    ///
+    /// let (clock, _hand) = Clock::manual();
+    /// let start = clock.to_monotonic(0);
+    /// assert!(start <= Clock::MONOTONIC.now());
+    /// assert_eq!(clock.to_monotonic(5), start + 5);
+    /// assert_eq!(clock.to_monotonic(NEVER), NEVER);
+    /// ```
     #[must_use]
     #[inline]
     pub fn to_monotonic(&self, nanos: u64) -> u64 {
@@ -136,6 +245,17 @@ impl Clock {
     ///
     /// Never before the instant, and tens of nanoseconds after it at most: std does not tell what
     /// its instants are, so they are compared with the kernel's clock, once.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let clock = Clock::MONOTONIC;
+    /// let soon = Instant::now() + Duration::from_secs(60);
+    /// let deadline = clock.at(soon);
+    /// assert!(!clock.has_passed(deadline));
+    /// assert_eq!(clock.at(soon + Duration::from_millis(1)), deadline + 1_000_000);
+    /// ```
     #[must_use]
     pub fn at(&self, instant: Instant) -> u64 {
         let epoch = Epoch::get();
@@ -149,6 +269,18 @@ impl Clock {
     /// The instant at `nanos` of this clock; `None` if `Instant` cannot hold it.
     ///
     /// The inverse of [`at`](Self::at).
+    ///
+    /// ```
+    /// use netwheel_netpoll::Clock;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let clock = Clock::MONOTONIC;
+    /// let deadline = clock.after(Duration::from_secs(60));
+    /// // For who keeps time as std does.
+    /// let instant = clock.instant(deadline).unwrap();
+    /// assert!(instant > Instant::now());
+    /// assert_eq!(clock.at(instant), deadline);
+    /// ```
     #[must_use]
     pub fn instant(&self, nanos: u64) -> Option<Instant> {
         let epoch = Epoch::get();
@@ -160,6 +292,16 @@ impl Clock {
     }
 
     /// `timeout` from now on, saturating at the last finite value.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Clock, NEVER};
+    /// use std::time::Duration;
+    ///
+    /// let (clock, hand) = Clock::manual();
+    /// hand.set(1_000);
+    /// assert_eq!(clock.after(Duration::from_nanos(5)), 1_005);
+    /// assert_eq!(clock.after(Duration::MAX), NEVER - 1, "as late as can be, and not never");
+    /// ```
     #[must_use]
     pub fn after(&self, timeout: Duration) -> u64 {
         self.now().saturating_add(nanos(timeout)).min(u64::MAX - 1)

@@ -29,6 +29,52 @@ use std::task::{Poll, Waker};
 /// 3. If the result was `EAGAIN`, or it was not ready, wait through a [`Waiter`] and go to 2.
 ///
 /// Deadlines are in nanoseconds of the poller's [`clock`](Self::clock), [`NEVER`](crate::NEVER) for none.
+///
+/// A read that blocks its thread until there is something or the deadline has passed:
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use netwheel_netpoll::{Descriptor, Direction, Directions, Duty, Parker, Poller};
+/// use std::io::{self, ErrorKind, Read, Write};
+/// use std::os::{fd::AsRawFd, unix::net::UnixStream};
+/// use std::{sync::Arc, task::Waker, time::Duration};
+///
+/// fn read(poller: &Poller, d: &Descriptor, mut file: &UnixStream) -> io::Result<usize> {
+///     d.prepare(Direction::Read).map_err(io::Error::other)?;
+///     let parker = Arc::new(Parker::new());
+///     let waker = Waker::from(Arc::clone(&parker));
+///     let mut waiter = d.waiter(Direction::Read);
+///     loop {
+///         while waiter.poll(&waker).map_err(io::Error::other)?.is_pending() {
+///             poller.park(&parker, || Duty::Relay);
+///         }
+///         let seen = d.readiness(Direction::Read);
+///         match file.read(&mut [0; 512]) {
+///             Err(e) if e.kind() == ErrorKind::WouldBlock => d.clear(Direction::Read, seen),
+///             result => return result,
+///         }
+///     }
+/// }
+///
+/// let (file, mut peer) = UnixStream::pair()?;
+/// file.set_nonblocking(true)?;
+/// let poller = Poller::new()?;
+/// let descriptor = poller.descriptor()?;
+/// descriptor.open(file.as_raw_fd())?;
+/// let deadline = descriptor.clock().after(Duration::from_millis(20));
+/// descriptor.set_deadline(Directions::READ, deadline).unwrap();
+///
+/// peer.write_all(b"hello")?;
+/// assert_eq!(read(&poller, &descriptor, &file)?, 5);
+/// let error = read(&poller, &descriptor, &file).unwrap_err();
+/// assert_eq!(error.to_string(), "deadline exceeded");
+///
+/// // Before the file is closed:
+/// descriptor.evict();
+/// descriptor.deregister(file.as_raw_fd())?;
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Descriptor {
     shared: Arc<Shared>,
@@ -49,6 +95,23 @@ impl Descriptor {
     ///
     /// The file is to be in non-blocking mode. It stays the caller's: who closes it calls
     /// [`evict`](Self::evict) and [`deregister`](Self::deregister) before.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let descriptor = poller.descriptor()?;
+    /// descriptor.open(sim.file()?)?;
+    /// let again = descriptor.open(sim.file()?);
+    /// assert_eq!(again.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    ///
+    /// // A regular file never blocks, and cannot be polled: to be used without a descriptor.
+    /// let refused = poller.descriptor()?.open(sim.regular_file()?);
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -97,6 +160,23 @@ impl Descriptor {
 
     /// Deregisters `fd`, before it is closed (PD-12).
     ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    ///
+    /// descriptor.evict();
+    /// descriptor.deregister(fd)?;
+    /// assert_eq!(sim.token(fd), None);
+    /// // Not before: by now the number may come to mean another file.
+    /// sim.close_file(fd)?;
+    /// assert_eq!(sim.file()?, fd);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Whatever the kernel says; there is nothing to do about it.
@@ -107,6 +187,23 @@ impl Descriptor {
     /// Makes every operation fail from now on, and releases all waiters (Go's `pollUnblock`).
     ///
     /// Returns false if that was done before.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, PollError, Poller, sim::Sim};
+    /// use std::task::{Poll, Waker};
+    ///
+    /// let sim = Sim::new(0);
+    /// let descriptor = Poller::with_backend(sim.clone()).descriptor()?;
+    /// descriptor.open(sim.file()?)?;
+    /// descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+    /// let mut reader = descriptor.waiter(Direction::Read);
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    ///
+    /// assert!(descriptor.evict());
+    /// assert_eq!(reader.poll(Waker::noop()), Poll::Ready(Err(PollError::Closing)));
+    /// assert!(!descriptor.evict(), "it was the first that did it");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[expect(clippy::must_use_candidate, reason = "whether it was the first is of interest to few")]
     pub fn evict(&self) -> bool {
         let mut ready = Ready::new();
@@ -116,6 +213,16 @@ impl Descriptor {
     }
 
     /// Whether the descriptor was [evicted](Self::evict).
+    ///
+    /// ```
+    /// use netwheel_netpoll::Poller;
+    ///
+    /// let descriptor = Poller::new()?.descriptor()?;
+    /// assert!(!descriptor.is_closing());
+    /// descriptor.evict();
+    /// assert!(descriptor.is_closing());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn is_closing(&self) -> bool {
@@ -123,6 +230,17 @@ impl Descriptor {
     }
 
     /// The poller's clock.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, Poller};
+    /// use std::time::Duration;
+    ///
+    /// let descriptor = Poller::new()?.descriptor()?;
+    /// let deadline = descriptor.clock().after(Duration::from_secs(60));
+    /// descriptor.set_deadline(Directions::BOTH, deadline).unwrap();
+    /// assert!(!descriptor.clock().has_passed(descriptor.deadline(Direction::Write)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
@@ -131,6 +249,24 @@ impl Descriptor {
     /// Whether an operation may start (Go's `pollReset`).
     ///
     /// A deadline that has passed fails it even if the system call would succeed (WT-2).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, NEVER, PollError, Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// sim.deliver(fd, 5)?;
+    /// assert_eq!(descriptor.prepare(Direction::Read), Ok(()));
+    ///
+    /// descriptor.set_deadline(Directions::READ, sim.now()).unwrap();
+    /// assert_eq!(descriptor.prepare(Direction::Read), Err(PollError::Timeout), "data or not");
+    /// descriptor.set_deadline(Directions::READ, NEVER).unwrap();
+    /// assert_eq!(descriptor.prepare(Direction::Read), Ok(()), "nothing is lost");
+    /// descriptor.evict();
+    /// assert_eq!(descriptor.prepare(Direction::Read), Err(PollError::Closing));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -142,6 +278,25 @@ impl Descriptor {
     }
 
     /// Whether a system call is worth trying.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// let seen = descriptor.readiness(Direction::Read);
+    /// assert!(seen.is_ready(), "nothing is known yet, so the first one tries");
+    /// assert!(sim.read(fd, 512).is_err());
+    /// descriptor.clear(Direction::Read, seen);
+    /// assert!(!descriptor.readiness(Direction::Read).is_ready());
+    ///
+    /// sim.deliver(fd, 5)?;
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert!(descriptor.readiness(Direction::Read).is_ready());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn readiness(&self, direction: Direction) -> Readiness {
@@ -150,6 +305,24 @@ impl Descriptor {
 
     /// Takes readiness back: the kernel's buffer is exhausted. Does nothing if an event came
     /// since `seen` was taken.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    ///
+    /// // The read finds nothing, and before it says so something comes.
+    /// let seen = descriptor.readiness(Direction::Read);
+    /// assert!(sim.read(fd, 512).is_err());
+    /// sim.deliver(fd, 5)?;
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// descriptor.clear(Direction::Read, seen);
+    /// assert!(descriptor.readiness(Direction::Read).is_ready(), "which is not cleared away");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn clear(&self, direction: Direction, seen: Readiness) {
         let before = self.desc().gate(direction).clear(seen);
@@ -175,6 +348,28 @@ impl Descriptor {
     ///
     /// For operations that end without having exhausted the kernel's buffer; a [`Waiter`] that is
     /// dropped does it by itself.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    /// use std::task::Waker;
+    ///
+    /// # let sim = Sim::new(0);
+    /// # let poller = Poller::with_backend(sim.clone());
+    /// # let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// # descriptor.open(fd)?;
+    /// # descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+    /// let mut readers = [(); 2].map(|()| descriptor.waiter(Direction::Read));
+    /// assert!(readers.iter_mut().all(|reader| reader.poll(Waker::noop()).is_pending()));
+    /// sim.deliver(fd, 10)?;
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert!(descriptor.readiness(Direction::Read).has_waiters(), "it was the first one's turn");
+    ///
+    /// // Who comes by without having waited takes a part, and leaves the rest to the second one.
+    /// assert_eq!(sim.read(fd, 4)?, 4);
+    /// descriptor.hand_on(Direction::Read);
+    /// assert!(!descriptor.readiness(Direction::Read).has_waiters());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[inline]
     pub fn hand_on(&self, direction: Direction) {
         let seen = self.readiness(direction);
@@ -190,6 +385,21 @@ impl Descriptor {
     }
 
     /// A place in the queue of `direction`, not taken yet.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller};
+    /// use std::task::Waker;
+    ///
+    /// let timer = Poller::new()?.descriptor()?;
+    /// timer.open_without_file();
+    /// let mut waiter = timer.waiter(Direction::Read);
+    /// assert!(!timer.readiness(Direction::Read).has_waiters());
+    /// assert!(waiter.poll(Waker::noop()).is_pending());
+    /// assert!(timer.readiness(Direction::Read).has_waiters());
+    /// drop(waiter);
+    /// assert!(!timer.readiness(Direction::Read).has_waiters());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn waiter(&self, direction: Direction) -> Waiter<'_> {
         Waiter { descriptor: self, direction, state: WaiterState::Outside }
@@ -200,6 +410,39 @@ impl Descriptor {
     ///
     /// Nobody can tell when such a caller loses interest. So it is woken with the waiter behind
     /// it, not instead of it.
+    ///
+    /// What is behind a `poll_read`:
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Descriptor, Direction, Poller, RawSource, sim::Sim};
+    /// use std::io::{self, ErrorKind};
+    /// use std::task::{Context, Poll, Waker, ready};
+    ///
+    /// fn poll_read(
+    ///     (sim, fd): (&Sim, RawSource),
+    ///     d: &Descriptor,
+    ///     cx: &mut Context<'_>,
+    /// ) -> Poll<io::Result<usize>> {
+    ///     loop {
+    ///         ready!(d.poll_ready(Direction::Read, cx.waker())).map_err(io::Error::other)?;
+    ///         let seen = d.readiness(Direction::Read);
+    ///         match sim.read(fd, 512) {
+    ///             Err(e) if e.kind() == ErrorKind::WouldBlock => d.clear(Direction::Read, seen),
+    ///             result => return Poll::Ready(result),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let sim = Sim::new(0);
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(poll_read((&sim, fd), &descriptor, &mut cx).is_pending());
+    /// descriptor.evict();
+    /// let closed = poll_read((&sim, fd), &descriptor, &mut cx).map_err(|e| e.to_string());
+    /// assert_eq!(closed, Poll::Ready(Err("use of a closed descriptor".into())));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -256,6 +499,27 @@ impl Descriptor {
     /// [`NEVER`](crate::NEVER) clears it. One that has passed releases the waiters before this returns, unless
     /// the deadline before was no later: then the poller is about to release them.
     ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, NEVER, PollError, Poller, sim::Sim};
+    /// use std::task::{Poll, Waker};
+    ///
+    /// let sim = Sim::new(0);
+    /// let descriptor = Poller::with_backend(sim.clone()).descriptor()?;
+    /// descriptor.open_without_file();
+    /// let mut reader = descriptor.waiter(Direction::Read);
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    ///
+    /// // Cancels who waits. It is moved, and the descriptor is as good as before.
+    /// descriptor.set_deadline(Directions::READ, sim.now()).unwrap();
+    /// assert_eq!(reader.poll(Waker::noop()), Poll::Ready(Err(PollError::Timeout)));
+    /// descriptor.set_deadline(Directions::READ, NEVER).unwrap();
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    ///
+    /// descriptor.evict();
+    /// assert_eq!(descriptor.set_deadline(Directions::BOTH, NEVER), Err(PollError::Closing));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Cost
     ///
     /// A deadline later than the last: one atomic swap. The same: one load. An earlier one: a look
@@ -307,6 +571,16 @@ impl Descriptor {
     }
 
     /// The deadline of `direction`, [`NEVER`](crate::NEVER) if it has none.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, NEVER, Poller};
+    ///
+    /// let descriptor = Poller::new()?.descriptor()?;
+    /// descriptor.set_deadline(Directions::READ, 1_000).unwrap();
+    /// assert_eq!(descriptor.deadline(Direction::Read), 1_000, "also when it has passed");
+    /// assert_eq!(descriptor.deadline(Direction::Write), NEVER);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[inline]
     pub fn deadline(&self, direction: Direction) -> u64 {
@@ -328,6 +602,32 @@ impl Drop for Descriptor {
 /// First come, first served; an event gives one waiter its turn, and the turn is passed on when
 /// the waiter is dropped while something is left to be ready for. So a waiter that was released
 /// may be dropped at any time (a future that is cancelled): the readiness is not lost.
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+/// use std::task::Waker;
+///
+/// # let sim = Sim::new(0);
+/// # let poller = Poller::with_backend(sim.clone());
+/// # let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+/// # descriptor.open(fd)?;
+/// # descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+/// let mut first = descriptor.waiter(Direction::Read);
+/// let mut second = descriptor.waiter(Direction::Read);
+/// assert!(first.poll(Waker::noop()).is_pending());
+/// assert!(second.poll(Waker::noop()).is_pending());
+///
+/// sim.deliver(fd, 5)?;
+/// let mut ready = Ready::new();
+/// poller.claim().unwrap().poll(None, &mut ready)?;
+/// assert_eq!(ready.wake_all(), 1, "one event, one turn");
+///
+/// // The first one is cancelled before it runs: the data is the second one's.
+/// drop(first);
+/// assert!(!descriptor.readiness(Direction::Read).has_waiters());
+/// assert!(second.poll(Waker::noop()).is_ready());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Waiter<'d> {
     descriptor: &'d Descriptor,
@@ -351,6 +651,29 @@ impl Waiter<'_> {
     /// To be polled again after the waker was called. A waiter that had its turn in vain, since
     /// somebody else took what there was, or since the deadline that released it was moved, lines up
     /// again before all that had none, and behind those that came back before it.
+    ///
+    /// As a future, for any executor whose thread, or another one, polls:
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Descriptor, Direction, Directions, PollError, Poller, sim::Sim};
+    /// use std::future::{Future, poll_fn};
+    /// use std::{pin::pin, task::{Context, Poll, Waker}};
+    ///
+    /// async fn readable(descriptor: &Descriptor) -> Result<(), PollError> {
+    ///     let mut waiter = descriptor.waiter(Direction::Read);
+    ///     poll_fn(|cx| waiter.poll(cx.waker())).await
+    /// }
+    ///
+    /// let sim = Sim::new(0);
+    /// let descriptor = Poller::with_backend(sim.clone()).descriptor()?;
+    /// descriptor.open_without_file();
+    /// let mut future = pin!(readable(&descriptor));
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(future.as_mut().poll(&mut cx).is_pending());
+    /// descriptor.set_deadline(Directions::READ, sim.now()).unwrap();
+    /// assert_eq!(future.poll(&mut cx), Poll::Ready(Err(PollError::Timeout)));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -58,6 +58,38 @@ const PATIENCE: u32 = 4;
 const MOST_PATIENCE: u32 = 512;
 
 /// What a thread that blocks may do about polling.
+///
+/// A thread that leaves polling to a driver, as long as there is one:
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Directions, Duty, Parker, Poller, sim::Sim};
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::{sync::Arc, task::Waker};
+///
+/// let driven = AtomicBool::new(true);
+/// let duty = || if driven.load(Ordering::Relaxed) { Duty::Sleep } else { Duty::Relay };
+///
+/// let poller = Poller::with_backend(Sim::new(0));
+/// let parker = Arc::new(Parker::new());
+/// let waker = Waker::from(Arc::clone(&parker));
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| waker.wake_by_ref());
+///     poller.park(&parker, duty);
+/// });
+/// assert_eq!(poller.stats().polls, 0);
+///
+/// // Without one it has to poll for its deadline itself.
+/// driven.store(false, Ordering::Relaxed);
+/// let timer = poller.descriptor()?;
+/// timer.open_without_file();
+/// timer.set_deadline(Directions::READ, 1_000_000).unwrap();
+/// let mut waiter = timer.waiter(Direction::Read);
+/// while waiter.poll(&waker).is_pending() {
+///     poller.park(&parker, duty);
+/// }
+/// assert!(poller.stats().polls > 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Duty {
@@ -389,11 +421,67 @@ impl Poller {
 
     /// Sees to it that a thread that [parks](Self::park) takes the poll slot, if there is one that
     /// may and nobody has it: to be called by whoever has left it without having parked.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Duty, Parker, Poller};
+    /// use std::{sync::Arc, task::Waker, thread};
+    ///
+    /// let poller = Poller::new()?;
+    /// let slot = poller.claim().unwrap();
+    /// thread::scope(|scope| {
+    ///     let (sender, receiver) = std::sync::mpsc::channel();
+    ///     let poller = &poller;
+    ///     scope.spawn(move || {
+    ///         let parker = Arc::new(Parker::new());
+    ///         sender.send(Waker::from(Arc::clone(&parker))).unwrap();
+    ///         poller.park(&parker, || Duty::Share);
+    ///     });
+    ///     let other = receiver.recv().unwrap();
+    ///
+    ///     // This thread has something to compute: the other one polls, if it parks.
+    ///     drop(slot);
+    ///     poller.hand_on();
+    ///     while !poller.is_polled() {
+    ///         thread::yield_now();
+    ///     }
+    ///     other.wake();
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn hand_on(&self) {
         self.shared.hand_on();
     }
 
     /// Has all threads that [park](Self::park) asked for their duty again.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Duty, Parker, Poller};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use std::{sync::Arc, task::Waker, thread};
+    ///
+    /// let poller = Poller::new()?;
+    /// let driven = AtomicBool::new(true);
+    /// thread::scope(|scope| {
+    ///     let (sender, receiver) = std::sync::mpsc::channel();
+    ///     let (poller, driven) = (&poller, &driven);
+    ///     scope.spawn(move || {
+    ///         let parker = Arc::new(Parker::new());
+    ///         sender.send(Waker::from(Arc::clone(&parker))).unwrap();
+    ///         let is_driven = || driven.load(Ordering::Relaxed);
+    ///         poller.park(&parker, || if is_driven() { Duty::Sleep } else { Duty::Share });
+    ///     });
+    ///     let sleeper = receiver.recv().unwrap();
+    ///
+    ///     // The driver ends. Who slept on its account polls from here on.
+    ///     driven.store(false, Ordering::Relaxed);
+    ///     poller.nudge_all();
+    ///     while !poller.is_polled() {
+    ///         thread::yield_now();
+    ///     }
+    ///     sleeper.wake();
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn nudge_all(&self) {
         for (_, follower) in &self.shared.followers().threads {
             follower.parker.nudge();

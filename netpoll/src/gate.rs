@@ -57,11 +57,41 @@ pub(crate) struct Gate(AtomicU32);
 ///
 /// An operation takes one before its system call and hands it back when the call reports that
 /// the kernel's buffer is exhausted; an event in between then keeps the direction ready.
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Poller, sim::Sim};
+/// use std::io::ErrorKind;
+///
+/// let sim = Sim::new(0);
+/// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+/// descriptor.open(fd)?;
+/// let seen = descriptor.readiness(Direction::Read);
+/// let result = sim.read(fd, 512);
+/// assert_eq!(result.unwrap_err().kind(), ErrorKind::WouldBlock);
+/// descriptor.clear(Direction::Read, seen);
+/// assert!(!descriptor.readiness(Direction::Read).is_ready());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Readiness(u32);
 
 impl Readiness {
     /// Whether a system call is worth trying.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// let seen = descriptor.readiness(Direction::Write);
+    /// assert!(seen.is_ready());
+    /// // A short write: what is behind it would block, so the next one waits at once.
+    /// assert!(sim.write(fd, 1 << 20)? < 1 << 20 && seen.short_means_exhausted());
+    /// descriptor.clear(Direction::Write, seen);
+    /// assert!(!descriptor.readiness(Direction::Write).is_ready());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub const fn is_ready(self) -> bool {
         self.0 & READY != 0
@@ -71,12 +101,44 @@ impl Readiness {
     ///
     /// It does not while an end of stream, a hang-up, an error or urgent data has come with an
     /// event and no `EAGAIN` has been met since: the edge that told of it will not come again.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    ///
+    /// # let sim = Sim::new(0);
+    /// # let poller = Poller::with_backend(sim.clone());
+    /// # let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// # descriptor.open(fd)?;
+    /// sim.deliver(fd, 5)?;
+    /// sim.end(fd)?;
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// let seen = descriptor.readiness(Direction::Read);
+    /// assert_eq!(sim.read(fd, 512)?, 5);
+    /// assert!(!seen.short_means_exhausted(), "an end has come with it");
+    /// // So it stays ready, or nobody would ever find:
+    /// assert_eq!(sim.read(fd, 512)?, 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub const fn short_means_exhausted(self) -> bool {
         self.0 & STICKY == 0
     }
 
     /// Whether somebody waits: who takes less than there may be has to see to the next one.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller};
+    /// use std::task::Waker;
+    ///
+    /// let descriptor = Poller::new()?.descriptor()?;
+    /// descriptor.open_without_file();
+    /// assert!(!descriptor.readiness(Direction::Read).has_waiters());
+    /// let mut reader = descriptor.waiter(Direction::Read);
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    /// assert!(descriptor.readiness(Direction::Read).has_waiters());
+    /// assert!(!descriptor.readiness(Direction::Write).has_waiters());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub const fn has_waiters(self) -> bool {
         self.0 & WAITERS != 0

@@ -91,7 +91,7 @@ pub use stats::Stats;
 pub use sys::*;
 pub use token::Token;
 
-/// The README's example runs.
-#[cfg(doctest)]
+/// The README's example runs, where there are its sockets.
+#[cfg(all(doctest, unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -32,6 +32,38 @@ const HERE: u64 = u64::MAX;
 /// A thread that [parks](Poller::park), as its waker sees it.
 ///
 /// Its owner is the thread that made it; a `Waker` made of it wakes that thread.
+///
+/// All that it takes to run a future in a thread:
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Directions, Duty, Parker, PollError, Poller, sim::Sim};
+/// use std::future::{Future, poll_fn};
+/// use std::task::{Context, Poll, Waker};
+/// use std::{pin::pin, sync::Arc};
+///
+/// fn block_on<F: Future>(poller: &Poller, future: F) -> F::Output {
+///     let mut future = pin!(future);
+///     let parker = Arc::new(Parker::new());
+///     let waker = Waker::from(Arc::clone(&parker));
+///     loop {
+///         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+///             Poll::Ready(output) => return output,
+///             Poll::Pending => poller.park(&parker, || Duty::Relay),
+///         }
+///     }
+/// }
+///
+/// let sim = Sim::new(0);
+/// let poller = Poller::with_backend(sim.clone());
+/// let timer = poller.descriptor()?;
+/// timer.open_without_file();
+/// timer.set_deadline(Directions::READ, 1_000_000_000).unwrap();
+/// let mut waiter = timer.waiter(Direction::Read);
+/// let result = block_on(&poller, poll_fn(|cx| waiter.poll(cx.waker())));
+/// assert_eq!(result, Err(PollError::Timeout));
+/// assert!(sim.now() >= 1_000_000_000);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Parker {
     sleeper: Sleeper,
@@ -45,6 +77,18 @@ pub struct Parker {
 
 impl Parker {
     /// A parker of this thread. A notification waits until the thread takes it.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Duty, Parker, Poller};
+    /// use std::{sync::Arc, task::Waker};
+    ///
+    /// let poller = Poller::new()?;
+    /// let parker = Arc::new(Parker::new());
+    /// Waker::from(Arc::clone(&parker)).wake();
+    /// poller.park(&parker, || Duty::Share);
+    /// assert_eq!(poller.stats().polls, 0, "it was woken before");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it depends on the thread")]
     pub fn new() -> Self {

@@ -60,6 +60,28 @@ pub(crate) struct Shared {
 }
 
 /// The right to poll: one thread at a time has it (SC-3).
+///
+/// ```
+/// use netwheel_netpoll::{Poller, Ready};
+/// use std::thread;
+///
+/// let poller = Poller::new()?;
+/// thread::scope(|scope| {
+///     let driver = scope.spawn(|| {
+///         let mut slot = poller.claim().expect("this thread alone polls");
+///         let mut ready = Ready::new();
+///         // Until it is told to end.
+///         while !slot.poll(None, &mut ready)?.woken {
+///             ready.wake_all();
+///         }
+///         Ok::<(), std::io::Error>(())
+///     });
+///     poller.wake();
+///     driver.join().unwrap()
+/// })?;
+/// assert!(!poller.is_polled());
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct PollSlot<'p> {
     shared: &'p Shared,
@@ -79,6 +101,30 @@ impl Drop for Claim<'_> {
 }
 
 /// What one poll did.
+///
+/// ```
+/// use netwheel_netpoll::{Direction, Directions, Poller, Ready, sim::Sim};
+/// use std::task::Waker;
+///
+/// # let sim = Sim::new(0);
+/// # let poller = Poller::with_backend(sim.clone());
+/// # let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+/// # descriptor.open(fd)?;
+/// # descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+/// let mut reader = descriptor.waiter(Direction::Read);
+/// assert!(reader.poll(Waker::noop()).is_pending());
+/// let (mut slot, mut ready) = (poller.claim().unwrap(), Ready::new());
+///
+/// poller.wake();
+/// let turn = slot.poll(None, &mut ready)?;
+/// assert_eq!((turn.events, turn.expired, turn.woken), (1, 0, true), "it can be written to");
+///
+/// descriptor.set_deadline(Directions::READ, 1_000_000).unwrap();
+/// let turn = slot.poll(None, &mut ready)?;
+/// assert_eq!((turn.events, turn.expired, turn.woken), (0, 1, false));
+/// assert!(!turn.more);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Turn {
@@ -96,6 +142,26 @@ impl Poller {
     /// A poller on the best facility that the system has: epoll on Linux, the sockets' driver on
     /// Windows.
     ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, Poller, Ready};
+    /// use std::{task::Waker, time::Duration};
+    ///
+    /// let poller = Poller::new()?;
+    /// let timer = poller.descriptor()?;
+    /// timer.open_without_file();
+    /// let deadline = poller.clock().after(Duration::from_millis(1));
+    /// timer.set_deadline(Directions::READ, deadline).unwrap();
+    ///
+    /// let (mut slot, mut ready) = (poller.claim().unwrap(), Ready::new());
+    /// let mut waiter = timer.waiter(Direction::Read);
+    /// while waiter.poll(Waker::noop()).is_pending() {
+    ///     slot.poll(None, &mut ready)?;
+    ///     ready.wake_all();
+    /// }
+    /// assert!(poller.clock().now() >= deadline, "never early");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EMFILE`, `ENFILE` or `ENOMEM`: epoll needs two file descriptors.
@@ -104,6 +170,17 @@ impl Poller {
     }
 
     /// A poller on a backend of your own.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    /// use std::time::Duration;
+    ///
+    /// let poller = Poller::with_backend(Sim::new(0));
+    /// let hour = Duration::from_secs(3600);
+    /// poller.claim().unwrap().poll(Some(hour), &mut Ready::new())?;
+    /// assert_eq!(poller.clock().now(), 3_600_000_000_000, "and it was over at once");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn with_backend(backend: impl Backend + 'static) -> Self {
         let (clock, is_one_shot) = (backend.clock(), backend.is_one_shot());
@@ -124,6 +201,17 @@ impl Poller {
 
     /// Claims a descriptor slot: for a file that [`Descriptor::open`] will register.
     ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, PollError, Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let descriptor = Poller::with_backend(sim.clone()).descriptor()?;
+    /// assert_eq!(descriptor.prepare(Direction::Read), Err(PollError::NotPollable));
+    /// descriptor.open(sim.file()?)?;
+    /// assert_eq!(descriptor.prepare(Direction::Read), Ok(()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When 2^32 slots are in use.
@@ -132,6 +220,17 @@ impl Poller {
     }
 
     /// Takes the right to poll, if nobody has it.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Poller;
+    ///
+    /// let poller = Poller::new()?;
+    /// let slot = poller.claim().expect("nobody has it");
+    /// assert!(poller.claim().is_none());
+    /// drop(slot);
+    /// assert!(poller.claim().is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn claim(&self) -> Option<PollSlot<'_>> {
         let shared = &*self.shared;
@@ -143,6 +242,18 @@ impl Poller {
     }
 
     /// Whether somebody has the right to poll, at this moment.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Poller;
+    ///
+    /// let poller = Poller::new()?;
+    /// assert!(!poller.is_polled());
+    /// let slot = poller.claim();
+    /// assert!(poller.is_polled());
+    /// drop(slot);
+    /// assert!(!poller.is_polled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_polled(&self) -> bool {
         self.shared.is_polled()
@@ -152,11 +263,33 @@ impl Poller {
     ///
     /// From any thread, never blocking. However many callers there are, one system call is made
     /// until a waiting poll has taken the wake-up (BR-1, BR-2).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready};
+    ///
+    /// let poller = Poller::new()?;
+    /// (0..3).for_each(|_| poller.wake());
+    /// let turn = poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert!(turn.woken);
+    /// let stats = poller.stats();
+    /// assert_eq!((stats.breaks_sent, stats.breaks_coalesced), (1, 2));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn wake(&self) {
         self.shared.wake();
     }
 
     /// The clock that deadlines are counted by.
+    ///
+    /// ```
+    /// use netwheel_netpoll::Poller;
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let poller = Poller::new()?;
+    /// let deadline = poller.clock().at(Instant::now() + Duration::from_secs(60));
+    /// assert!(!poller.clock().has_passed(deadline));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.shared.clock
@@ -164,6 +297,17 @@ impl Poller {
 
     /// Whether `fd` belongs to the poller itself: code that closes all files must spare it
     /// (PD-14).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let file = sim.file()?;
+    /// let to_close: Vec<_> = (0..=file).filter(|fd| !poller.is_poll_descriptor(*fd)).collect();
+    /// assert_eq!(to_close, [0, 1, 2, file]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn is_poll_descriptor(&self, fd: RawSource) -> bool {
         self.shared.backend.is_poll_descriptor(fd)
@@ -185,6 +329,19 @@ impl Poller {
     }
 
     /// What the poller has done so far.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Directions, Poller, Ready};
+    /// use std::time::Duration;
+    ///
+    /// let poller = Poller::new()?;
+    /// let descriptor = poller.descriptor()?;
+    /// descriptor.set_deadline(Directions::BOTH, 1_000).unwrap();
+    /// poller.claim().unwrap().poll(Some(Duration::ZERO), &mut Ready::new())?;
+    /// let stats = poller.stats();
+    /// assert_eq!((stats.deadlines_set, stats.polls, stats.events), (2, 1, 0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut deadlines_set = 0;
@@ -227,6 +384,30 @@ impl PollSlot<'_> {
     /// [`Turn::more`] says that there are more, and the next poll will not sleep then.
     ///
     /// Nobody is woken yet: that is [`Ready::wake_all`], without locks.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    /// use std::{task::Waker, time::Duration};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+    /// let mut reader = descriptor.waiter(Direction::Read);
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    /// let (mut slot, mut ready) = (poller.claim().unwrap(), Ready::new());
+    ///
+    /// // Something comes in two milliseconds.
+    /// sim.at(2_000_000, move |sim| sim.deliver(fd, 5).unwrap());
+    /// slot.poll(Some(Duration::ZERO), &mut ready)?;
+    /// assert_eq!((sim.now(), ready.len()), (0, 0));
+    /// slot.poll(Some(Duration::from_millis(1)), &mut ready)?;
+    /// assert_eq!((sim.now(), ready.len()), (1_000_000, 0));
+    /// slot.poll(None, &mut ready)?;
+    /// assert_eq!((sim.now(), ready.wake_all()), (2_000_000, 1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -66,6 +66,28 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A simulated kernel; a handle, so that a test keeps one and the poller gets another.
+///
+/// The test is the kernel's user and the network at once:
+///
+/// ```
+/// use netwheel_netpoll::sim::Sim;
+/// use netwheel_netpoll::{Direction, Poller, Ready};
+///
+/// let sim = Sim::new(0);
+/// let poller = Poller::with_backend(sim.clone());
+/// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+/// descriptor.open(fd)?;
+/// // A peer that answers in 80 ms.
+/// sim.at(80_000_000, move |sim| sim.deliver(fd, 5).unwrap());
+///
+/// let mut slot = poller.claim().unwrap();
+/// descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+/// while !descriptor.readiness(Direction::Read).is_ready() {
+///     slot.poll(None, &mut Ready::new())?;
+/// }
+/// assert_eq!((sim.read(fd, 512)?, sim.now()), (5, 80_000_000));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sim {
     inner: Arc<Inner>,
@@ -109,6 +131,25 @@ enum Idle {
 
 impl Sim {
     /// A kernel without files at time zero; `seed` decides what [`Faults`] leave to chance.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Backend, Events, Token, sim::{Faults, Sim}};
+    ///
+    /// /// The order in which three files are reported.
+    /// fn order(seed: u64) -> std::io::Result<Vec<u64>> {
+    ///     let (sim, mut events) = (Sim::new(seed), Events::default());
+    ///     sim.set_faults(Faults { shuffled: true, ..Faults::default() });
+    ///     for token in 0..3 {
+    ///         sim.open(sim.file()?, Token::from_bits(token))?;
+    ///     }
+    ///     sim.poll(None, &mut events)?;
+    ///     Ok(events.iter().map(|event| event.token.to_bits()).collect())
+    /// }
+    ///
+    /// assert_eq!(order(7)?, order(7)?, "a failure can be had again from its seed");
+    /// assert!((0..20).any(|seed| order(seed).unwrap() != [0, 1, 2]));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let (clock, hand) = Clock::manual();
@@ -133,6 +174,26 @@ impl Sim {
 
     /// For tests with real threads: a wait blocks, and time moves by [`advance`](Self::advance)
     /// alone.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    /// use std::{thread, time::Duration};
+    ///
+    /// let sim = Sim::new(0).with_threads();
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let minute = Duration::from_secs(60);
+    /// thread::scope(|scope| {
+    ///     let sleep = || poller.claim().unwrap().poll(Some(minute), &mut Ready::new());
+    ///     let sleeper = scope.spawn(sleep);
+    ///     while sim.polls() == 0 {
+    ///         thread::yield_now();
+    ///     }
+    ///     assert!(!sleeper.is_finished(), "the clock stands still");
+    ///     sim.advance(minute);
+    ///     sleeper.join().unwrap()
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn with_threads(self) -> Self {
         self.state().idle = Idle::Block;
@@ -141,6 +202,23 @@ impl Sim {
 
     /// As poll(2) and event ports: reports a direction only while it is
     /// [armed](Backend::arm), and disarms it by that. Say so before a poller is made of it.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    /// use netwheel_netpoll::{Direction, Directions, Poller};
+    /// use std::task::Waker;
+    ///
+    /// let sim = Sim::new(0).one_shot();
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+    /// assert_eq!(sim.armed(fd), Some(Directions::NONE));
+    /// // Who waits has it armed.
+    /// let mut reader = descriptor.waiter(Direction::Read);
+    /// assert!(reader.poll(Waker::noop()).is_pending());
+    /// assert_eq!(sim.armed(fd), Some(Directions::READ));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn one_shot(self) -> Self {
         self.state().kernel.one_shot = true;
@@ -159,12 +237,38 @@ impl Sim {
     }
 
     /// The time, in nanoseconds since the start.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    /// use std::time::Duration;
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// assert_eq!(sim.now(), 0);
+    /// poller.claim().unwrap().poll(Some(Duration::from_millis(5)), &mut Ready::new())?;
+    /// assert_eq!((sim.now(), poller.clock().now()), (5_000_000, 5_000_000));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn now(&self) -> u64 {
         self.inner.hand.now()
     }
 
     /// Lets time pass, running the [actions](Self::at) on the way.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    /// use std::time::Duration;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// sim.at(2_000_000, move |sim| sim.deliver(fd, 5).unwrap());
+    /// sim.advance(Duration::from_millis(1));
+    /// assert!(sim.read(fd, 512).is_err(), "it is on its way");
+    /// sim.advance(Duration::from_millis(1));
+    /// assert_eq!(sim.read(fd, 512)?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn advance(&self, by: Duration) {
         let until = self.now().saturating_add(nanos(by));
         while let Some((when, action)) = self.next_action(until) {
@@ -180,6 +284,20 @@ impl Sim {
     ///
     /// No lock is held meanwhile: the action may use this kernel and the poller on it, but not
     /// poll.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let other = poller.clone();
+    /// // Another thread, as it were: it wakes the poller that sleeps already.
+    /// sim.at(sim.now(), move |_| other.wake());
+    /// let turn = poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert!(turn.woken);
+    /// assert_eq!(sim.now(), 0);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn at(&self, when: u64, action: impl FnOnce(&Self) + Send + 'static) {
         self.change(|state| {
             state.actions_made += 1;
@@ -194,6 +312,18 @@ impl Sim {
 
     /// Opens a stream: nothing to read yet, and 64 KiB may be written.
     ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// assert_eq!(sim.read(fd, 1).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// assert_eq!(sim.write(fd, 1 << 20)?, 64 * 1024);
+    /// assert_eq!(sim.write(fd, 1).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EMFILE` over the [limit](Self::limit_files).
@@ -202,6 +332,17 @@ impl Sim {
     }
 
     /// Opens a file of a kind that cannot be polled.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let descriptor = Poller::with_backend(sim.clone()).descriptor()?;
+    /// let refused = descriptor.open(sim.regular_file()?);
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::PermissionDenied);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -212,6 +353,23 @@ impl Sim {
 
     /// Another number for the file of `fd`, as `dup(2)`.
     ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let fd = sim.file()?;
+    /// let copy = sim.dup(fd)?;
+    /// sim.deliver(copy, 5)?;
+    /// assert_eq!(sim.read(fd, 512)?, 5, "it is one file");
+    /// // Each number is registered by itself.
+    /// let descriptors = [poller.descriptor()?, poller.descriptor()?];
+    /// descriptors[0].open(fd)?;
+    /// descriptors[1].open(copy)?;
+    /// assert_ne!(sim.token(fd), sim.token(copy));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EBADF`, `EMFILE`.
@@ -220,6 +378,17 @@ impl Sim {
     }
 
     /// Closes a number, as `close(2)`. The registrations of the file go with its last number.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// sim.close_file(fd)?;
+    /// assert!(sim.read(fd, 1).is_err());
+    /// assert_eq!(sim.file()?, fd, "the lowest number is taken again, as ever");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -230,6 +399,22 @@ impl Sim {
 
     /// Bytes arrive at `fd`.
     ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// descriptor.clear(Direction::Read, descriptor.readiness(Direction::Read));
+    ///
+    /// sim.deliver(fd, 5)?;
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert!(descriptor.readiness(Direction::Read).is_ready());
+    /// assert_eq!((sim.read(fd, 4)?, sim.read(fd, 4)?), (4, 1));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EBADF`.
@@ -238,6 +423,19 @@ impl Sim {
     }
 
     /// The peer says that nothing more will come.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// sim.deliver(fd, 5)?;
+    /// sim.end(fd)?;
+    /// assert_eq!(sim.read(fd, 512)?, 5);
+    /// assert_eq!(sim.read(fd, 512)?, 0);
+    /// assert_eq!(sim.write(fd, 5)?, 5, "one half of the connection is as it was");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -248,6 +446,20 @@ impl Sim {
 
     /// The connection fails: with `errno`, for every call that is not served from the buffer.
     ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// sim.deliver(fd, 5)?;
+    /// sim.fail(fd, libc::ECONNRESET)?;
+    /// assert_eq!(sim.read(fd, 512)?, 5, "what had come before");
+    /// for result in [sim.read(fd, 512), sim.write(fd, 5)] {
+    ///     assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNRESET));
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EBADF`.
@@ -256,6 +468,26 @@ impl Sim {
     }
 
     /// The peer takes all that was written.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// let mut slot = poller.claim().unwrap();
+    /// slot.poll(None, &mut Ready::new())?;
+    ///
+    /// // A slow reader at the other end, until it wakes up.
+    /// while sim.write(fd, 4096).is_ok() {}
+    /// descriptor.clear(Direction::Write, descriptor.readiness(Direction::Write));
+    /// sim.drain(fd)?;
+    /// slot.poll(None, &mut Ready::new())?;
+    /// assert!(descriptor.readiness(Direction::Write).is_ready());
+    /// assert_eq!(sim.write(fd, 4096)?, 4096);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -266,6 +498,19 @@ impl Sim {
 
     /// Reads up to `len` bytes, as `read(2)` in non-blocking mode; zero at the end.
     ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// sim.deliver(fd, 600)?;
+    /// assert_eq!(sim.read(fd, 512)?, 512);
+    /// assert_eq!(sim.read(fd, 512)?, 88, "a short read");
+    /// assert_eq!(sim.read(fd, 512).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EAGAIN`, `EBADF`, and what the connection failed with.
@@ -275,6 +520,18 @@ impl Sim {
 
     /// Writes up to `len` bytes, as `write(2)` in non-blocking mode.
     ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let fd = sim.file()?;
+    /// let written: usize = std::iter::from_fn(|| sim.write(fd, 10_000).ok()).sum();
+    /// assert_eq!(written, 64 * 1024);
+    /// assert_eq!(sim.write(fd, 1).unwrap_err().kind(), ErrorKind::WouldBlock);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `EAGAIN`, `EBADF`, and what the connection failed with.
@@ -283,11 +540,36 @@ impl Sim {
     }
 
     /// Reports an event as it is, whatever holds.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, Event, Poller, PollError, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let (descriptor, fd) = (poller.descriptor()?, sim.file()?);
+    /// descriptor.open(fd)?;
+    /// let (token, ready) = (sim.token(fd).unwrap(), Directions::BOTH);
+    /// sim.report(Event { token, ready, sticky: ready, error_only: true });
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert_eq!(descriptor.prepare(Direction::Read), Err(PollError::NotPollable));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn report(&self, event: Event) {
         self.change(|state| state.kernel.report(event));
     }
 
     /// What `fd` is registered with, if it is.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// assert_eq!(sim.token(fd), None);
+    /// descriptor.open(fd)?;
+    /// assert!(sim.token(fd).is_some());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn token(&self, fd: RawSource) -> Option<Token> {
         self.state().kernel.token(fd)
@@ -295,55 +577,187 @@ impl Sim {
 
     /// What a report of `fd` may name, if it is registered: both directions, or what is
     /// [armed](Self::one_shot).
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Backend, Direction, Directions, Token, sim::Sim};
+    ///
+    /// let sim = Sim::new(0).one_shot();
+    /// let (fd, token) = (sim.file()?, Token::from_bits(7));
+    /// assert_eq!(sim.armed(fd), None);
+    /// sim.open(fd, token)?;
+    /// assert_eq!(sim.armed(fd), Some(Directions::NONE));
+    /// sim.arm(token, Direction::Write);
+    /// assert_eq!(sim.armed(fd), Some(Directions::WRITE));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn armed(&self, fd: RawSource) -> Option<Directions> {
         self.state().kernel.armed(fd)
     }
 
     /// From now on faults happen at these frequencies.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::{Faults, Sim};
+    /// use netwheel_netpoll::{Poller, Ready};
+    /// use std::time::Duration;
+    ///
+    /// let sim = Sim::new(0);
+    /// sim.set_faults(Faults { late_by: Duration::from_millis(10), ..Faults::default() });
+    /// let poller = Poller::with_backend(sim.clone());
+    /// poller.claim().unwrap().poll(Some(Duration::from_millis(5)), &mut Ready::new())?;
+    /// assert!((5_000_000..=15_000_000).contains(&sim.now()), "late, and never early");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn set_faults(&self, faults: Faults) {
         self.change(|state| state.faults = faults);
     }
 
     /// The next wait that finds nothing ends at once, as when a signal comes.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, Turn, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// sim.interrupt();
+    /// let turn = poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// assert_eq!(turn, Turn::default(), "nothing, and it is no error");
+    /// assert_eq!(poller.stats().polls_spurious, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn interrupt(&self) {
         self.change(|state| state.interrupted = true);
     }
 
     /// The next registration fails with `errno`.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let (descriptor, fd) = (Poller::with_backend(sim.clone()).descriptor()?, sim.file()?);
+    /// sim.fail_next_open(libc::ENOMEM);
+    /// let error = descriptor.open(fd).unwrap_err();
+    /// assert_eq!(error.raw_os_error(), Some(libc::ENOMEM));
+    /// assert_eq!(sim.token(fd), None);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn fail_next_open(&self, errno: i32) {
         self.change(|state| state.open_fails = Some(errno));
     }
 
     /// More files than so many fail with `EMFILE`.
+    ///
+    /// ```
+    /// use netwheel_netpoll::sim::Sim;
+    ///
+    /// let sim = Sim::new(0);
+    /// sim.limit_files(1);
+    /// let fd = sim.file()?;
+    /// assert!(sim.file().is_err());
+    /// sim.close_file(fd)?;
+    /// assert!(sim.file().is_ok());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn limit_files(&self, files: usize) {
         self.change(|state| state.kernel.max_files = files);
     }
 
     /// More registrations than so many fail with `ENOSPC`.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    /// use std::io::ErrorKind;
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// sim.limit_registrations(0);
+    /// let refused = poller.descriptor()?.open(sim.file()?);
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::StorageFull);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn limit_registrations(&self, registrations: usize) {
         self.change(|state| state.kernel.max_registrations = registrations);
     }
 
     /// A poll fetches so many events at most, [`Events::CAPACITY`] to begin with; the rest stays
     /// for the next one.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// sim.limit_batch(2);
+    /// let descriptors = [poller.descriptor()?, poller.descriptor()?, poller.descriptor()?];
+    /// for descriptor in &descriptors {
+    ///     descriptor.open(sim.file()?)?;
+    /// }
+    /// let mut slot = poller.claim().unwrap();
+    /// assert_eq!(slot.poll(None, &mut Ready::new())?.events, 2);
+    /// assert_eq!(slot.poll(None, &mut Ready::new())?.events, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn limit_batch(&self, events: usize) {
         self.change(|state| state.batch = events);
     }
 
     /// How often the poller has asked for events.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, Ready, sim::Sim};
+    /// use std::time::Duration;
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let mut slot = poller.claim().unwrap();
+    /// for _ in 0..3 {
+    ///     slot.poll(Some(Duration::ZERO), &mut Ready::new())?;
+    /// }
+    /// assert_eq!(sim.polls(), 3);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn polls(&self) -> u64 {
         self.state().polls
     }
 
     /// How often the poller has sent a wake-up.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, sim::Sim};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// (0..3).for_each(|_| poller.wake());
+    /// assert_eq!(sim.wakes(), 1, "the kernel is told once");
+    /// ```
     #[must_use]
     pub fn wakes(&self) -> u64 {
         self.state().wakes
     }
 
     /// What the last poll was asked to wait for: `None` without end.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Direction, Directions, Poller, Ready, sim::Sim};
+    /// use std::{task::Waker, time::Duration};
+    ///
+    /// let sim = Sim::new(0);
+    /// let poller = Poller::with_backend(sim.clone());
+    /// let timer = poller.descriptor()?;
+    /// timer.open_without_file();
+    /// timer.set_deadline(Directions::READ, 1_000_000_000).unwrap();
+    /// let mut waiter = timer.waiter(Direction::Read);
+    /// assert!(waiter.poll(Waker::noop()).is_pending());
+    ///
+    /// // The poll may take for ever, but for the deadline.
+    /// poller.claim().unwrap().poll(None, &mut Ready::new())?;
+    /// let delay = sim.last_delay().unwrap();
+    /// assert!(delay >= Duration::from_secs(1) && delay < Duration::from_millis(1_001));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn last_delay(&self) -> Option<Duration> {
         self.state().last_delay

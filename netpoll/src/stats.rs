@@ -90,6 +90,20 @@ counters! {
 
 impl Stats {
     /// Deadlines that were set without touching the wheel.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Directions, Poller};
+    ///
+    /// let poller = Poller::new()?;
+    /// let descriptor = poller.descriptor()?;
+    /// // As before every read.
+    /// for i in 0..1_000 {
+    ///     let deadline = 30_000_000_000 + i;
+    ///     descriptor.set_deadline(Directions::READ, deadline).unwrap();
+    /// }
+    /// assert_eq!(poller.stats().moved_without_the_wheel(), 1_000);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn moved_without_the_wheel(&self) -> u64 {
         self.deadlines_set.saturating_sub(self.deadlines_filed)

@@ -64,17 +64,59 @@ pub struct Geometry {
 impl Geometry {
     /// A tick of 65.5 µs and 4.29 s at full precision: fine enough that the scheduler of the
     /// operating system, and not the wheel, decides how late a timeout is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// assert_eq!(Wheel::<()>::new().geometry(), Geometry::SOCKETS);
+    /// // Three seconds are in the first level: filed at their tick, once and for all.
+    /// assert!(3_000_000_000 < Geometry::SOCKETS.window());
+    /// ```
     pub const SOCKETS: Self = Self::new(16, 16);
     /// A tick of 1.05 ms and 68.7 s at full precision: timeouts up to a minute are filed once and
     /// for all, at the precision of `epoll_wait`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// let idle = Wheel::<()>::with_geometry(Geometry::MILLISECOND);
+    /// assert!(60_000_000_000 < idle.geometry().window(), "a minute is in the first level");
+    /// assert_eq!(idle.geometry().tick(), 1 << 20);
+    /// ```
     pub const MILLISECOND: Self = Self::new(20, 16);
     /// A tick of 1.05 ms and 4.29 s at full precision, in a tenth of the memory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// // One for each worker: what they take before there is a timer counts.
+    /// let wheels = [(); 64].map(|()| Wheel::<u32>::with_geometry(Geometry::SMALL));
+    /// let bytes: usize = wheels.iter().map(|wheel| wheel.geometry().empty_bytes()).sum();
+    /// assert!(bytes < 2 << 20, "{bytes}");
+    /// ```
     pub const SMALL: Self = Self::new(20, 12);
 
     /// A tick of `2^tick_bits` units and a first level of `2^level0_bits` ticks.
     ///
     /// `tick_bits` may be 0 to 40, `level0_bits` 8 to 18; what lies outside is taken as the
     /// nearest that does not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Geometry;
+    ///
+    /// // Microseconds: a tick of 1.024 ms, and the first level spans a minute.
+    /// let geometry = Geometry::new(10, 16);
+    /// assert_eq!((geometry.tick(), geometry.window()), (1_024, 67_108_864));
+    /// assert_eq!(Geometry::new(99, 0), Geometry::new(40, 8));
+    /// ```
     #[must_use]
     pub const fn new(tick_bits: u32, level0_bits: u32) -> Self {
         Self {
@@ -84,24 +126,69 @@ impl Geometry {
     }
 
     /// One tick, in units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// let mut wheel = Wheel::with_geometry(Geometry::MILLISECOND);
+    /// wheel.insert(5_000_000, "in 5 ms");
+    /// let late = wheel.next_expiry().unwrap() - 5_000_000;
+    /// assert!(late < wheel.geometry().tick());
+    /// ```
     #[must_use]
     pub const fn tick(self) -> u64 {
         1 << self.tick_bits
     }
 
     /// What the first level spans, in units.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Geometry;
+    ///
+    /// // Timers of half a minute are to be filed once and for all, never moved down a level.
+    /// let mut choice = [Geometry::SMALL, Geometry::SOCKETS, Geometry::MILLISECOND].into_iter();
+    /// let fits = choice.find(|geometry| geometry.window() > 30_000_000_000);
+    /// assert_eq!(fits, Some(Geometry::MILLISECOND));
+    /// ```
     #[must_use]
     pub const fn window(self) -> u64 {
         1 << (self.tick_bits + self.level0_bits)
     }
 
     /// Upper levels beside the first: as many as it takes to cover all of `u64`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Geometry;
+    ///
+    /// assert_eq!(Geometry::SOCKETS.upper_levels(), 9);
+    /// // A coarser tick or a wider first level leaves less to cover.
+    /// assert_eq!(Geometry::MILLISECOND.upper_levels(), 8);
+    /// ```
     #[must_use]
     pub const fn upper_levels(self) -> u32 {
         self.top()
     }
 
     /// Bytes on the heap of a wheel that never held a timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Geometry;
+    ///
+    /// // The widest first level that leaves a wheel within 100 KiB.
+    /// let small_enough = |bits: &u32| Geometry::new(16, *bits).empty_bytes() <= 100 * 1024;
+    /// assert_eq!((8..=18).rev().find(small_enough), Some(14));
+    /// // The smallest and the largest of all.
+    /// assert_eq!(Geometry::new(40, 8).empty_bytes() / 1024, 6);
+    /// assert_eq!(Geometry::new(0, 18).empty_bytes() / 1024, 1068);
+    /// ```
     #[must_use]
     pub const fn empty_bytes(self) -> usize {
         let bits = self.level0_slots() / 8;
@@ -112,6 +199,18 @@ impl Geometry {
     /// When a timer with this deadline fires: the deadline rounded up to a whole tick. Never
     /// before `deadline`, less than a tick after it, and [`NEVER`] only for [`NEVER`] and for the
     /// last tick before the end of time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, NEVER};
+    ///
+    /// let geometry = Geometry::SOCKETS;
+    /// assert_eq!(geometry.round_up(0), 0);
+    /// assert_eq!(geometry.round_up(1), geometry.tick());
+    /// assert_eq!(geometry.round_up(geometry.tick()), geometry.tick());
+    /// assert_eq!(geometry.round_up(NEVER), NEVER);
+    /// ```
     #[must_use]
     pub const fn round_up(self, deadline: u64) -> u64 {
         self.time_of(self.tick_of(deadline))

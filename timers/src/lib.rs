@@ -140,4 +140,16 @@ pub use turn::{Turn, Verdict};
 pub use wheel::Wheel;
 
 /// The deadline that never comes. A timer that has it stays in the wheel and keeps its key.
+///
+/// # Examples
+///
+/// ```
+/// use netwheel_timers::{NEVER, Verdict, Wheel};
+///
+/// let mut wheel = Wheel::new();
+/// let key = wheel.insert(NEVER, "nobody has asked for a timeout yet");
+/// assert_eq!(wheel.next_expiry(), None);
+/// assert_eq!(wheel.advance(u64::MAX, usize::MAX, |_, _| Verdict::Fire).fired, 0);
+/// assert!(wheel.contains(key));
+/// ```
 pub const NEVER: u64 = u64::MAX;

@@ -10,6 +10,31 @@ use core::hint::black_box;
 const RELAX: usize = 256;
 
 /// What becomes of a timer that has come due.
+///
+/// # Examples
+///
+/// The caller's own record has the deadline; the wheel only has to look at it in time.
+///
+///
+/// ```
+/// use netwheel_timers::{Verdict, Wheel};
+/// use std::cell::Cell;
+///
+/// let last_read = Cell::new(0);
+/// let timeout = 30_000_000_000;
+/// let mut wheel = Wheel::new();
+/// wheel.insert(timeout, "connection 7");
+///
+/// // Something is read, and the wheel does not hear of it.
+/// last_read.set(12_000_000_000);
+/// let mut look = |now| {
+///     let idle_at = last_read.get() + timeout;
+///     let verdict = if idle_at <= now { Verdict::Fire } else { Verdict::Later(idle_at) };
+///     wheel.advance(now, 256, |_, _| verdict)
+/// };
+/// assert_eq!(look(31_000_000_000).fired, 0);
+/// assert_eq!(look(43_000_000_000).fired, 1);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
     /// It fires: it leaves the wheel, and its key goes stale.
@@ -20,6 +45,28 @@ pub enum Verdict {
 }
 
 /// What one [`advance`](Wheel::advance) did.
+///
+/// # Examples
+///
+/// ```
+/// use netwheel_timers::{Verdict, Wheel};
+///
+/// let mut wheel = Wheel::new();
+/// for connection in 0..1_000 {
+///     wheel.insert(1_000_000, connection);
+/// }
+/// // A hundred at a time, with other work in between.
+/// let mut turns = 0;
+/// loop {
+///     let turn = wheel.advance(2_000_000, 100, |_, _| Verdict::Fire);
+///     assert!(turn.touched <= 100);
+///     turns += 1;
+///     if !turn.more {
+///         break;
+///     }
+/// }
+/// assert_eq!((turns, wheel.len()), (10, 0));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Turn {

@@ -49,12 +49,33 @@ pub struct Wheel<T> {
 
 impl<T> Wheel<T> {
     /// An empty wheel in the default geometry, at time 0.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// let wheel = Wheel::<u32>::new();
+    /// assert!(wheel.is_empty());
+    /// assert_eq!((wheel.elapsed(), wheel.geometry()), (0, Geometry::SOCKETS));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_geometry(Geometry::default())
     }
 
     /// An empty wheel, at time 0. It takes [`Geometry::empty_bytes`] of memory from the start.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Geometry, Wheel};
+    ///
+    /// // Time in milliseconds, to the millisecond.
+    /// let mut wheel = Wheel::with_geometry(Geometry::new(0, 16));
+    /// wheel.insert(1_500, "retry");
+    /// assert_eq!(wheel.next_expiry(), Some(1_500));
+    /// ```
     #[must_use]
     pub fn with_geometry(geometry: Geometry) -> Self {
         Self {
@@ -66,6 +87,17 @@ impl<T> Wheel<T> {
     }
 
     /// How the wheel was made.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Wheel;
+    ///
+    /// let mut wheel = Wheel::new();
+    /// wheel.insert(1_234_567, "header");
+    /// let rounded = wheel.geometry().round_up(1_234_567);
+    /// assert_eq!(wheel.next_expiry(), Some(rounded));
+    /// ```
     #[must_use]
     pub fn geometry(&self) -> Geometry {
         self.levels.geometry
@@ -73,18 +105,58 @@ impl<T> Wheel<T> {
 
     /// Until when the wheel has been advanced: the last whole tick, in units. Behind the `now` of
     /// the last advance if that had more to do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Verdict, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// wheel.insert(1_000_000, "a");
+    /// wheel.insert(2_000_000, "b");
+    /// let now = 5_000_000;
+    /// assert!(wheel.advance(now, 1, |_, _| Verdict::Fire).more);
+    /// assert!(wheel.elapsed() < now, "there is more to do");
+    /// assert!(!wheel.advance(now, 1, |_, _| Verdict::Fire).more);
+    /// assert_eq!(wheel.elapsed(), now / wheel.geometry().tick() * wheel.geometry().tick());
+    /// ```
     #[must_use]
     pub fn elapsed(&self) -> u64 {
         self.levels.geometry.time_of(self.levels.elapsed)
     }
 
     /// Timers in the wheel, with and without a deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{NEVER, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// wheel.insert(1_000_000, "read");
+    /// let write = wheel.insert(NEVER, "write");
+    /// assert_eq!(wheel.len(), 2);
+    /// wheel.cancel(write);
+    /// assert_eq!(wheel.len(), 1);
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is no timer in the wheel.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{NEVER, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let key = wheel.insert(NEVER, "write");
+    /// assert!(!wheel.is_empty(), "it has no deadline, but it is there");
+    /// wheel.cancel(key);
+    /// assert!(wheel.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -102,6 +174,24 @@ impl<T> Wheel<T> {
     ///
     /// O(1). Allocates only when there are more timers than ever before, or (rarely) when they are
     /// spread over slots less evenly than ever before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Verdict, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// wheel.advance(10_000_000, 256, |_, _| Verdict::Fire);
+    /// wheel.insert(12_000_000, "soon");
+    /// wheel.insert(9_000_000, "overdue");
+    ///
+    /// let mut due = Vec::new();
+    /// wheel.advance(13_000_000, 256, |_, what| {
+    ///     due.push(*what);
+    ///     Verdict::Fire
+    /// });
+    /// assert_eq!(due, ["overdue", "soon"]);
+    /// ```
     #[inline]
     pub fn insert(&mut self, deadline: u64, value: T) -> Key {
         let key = self.entries.insert(deadline);
@@ -143,6 +233,22 @@ impl<T> Wheel<T> {
     /// load and one store in one cache line. The timer is filed anew when the tick comes up that it
     /// is filed at, once per timeout however often it was re-armed. To an earlier deadline: O(1),
     /// as a cancel and an insert.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{NEVER, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let idle = wheel.insert(30_000_000_000, "connection 7");
+    /// // Something was read, and is being answered, which may take as long as it takes.
+    /// assert!(wheel.rearm(idle, 42_000_000_000));
+    /// assert!(wheel.rearm(idle, NEVER));
+    /// assert_eq!(wheel.next_expiry(), None);
+    ///
+    /// wheel.cancel(idle);
+    /// assert!(!wheel.rearm(idle, 50_000_000_000));
+    /// ```
     #[inline]
     pub fn rearm(&mut self, key: Key, deadline: u64) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
@@ -161,6 +267,19 @@ impl<T> Wheel<T> {
     /// # Cost
     ///
     /// O(1), no allocation beyond four bytes for each entry that is free for the first time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Wheel;
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let request = wheel.insert(5_000_000_000, String::from("request 7"));
+    /// // Answered in time: the caller has its value back.
+    /// assert_eq!(wheel.cancel(request).as_deref(), Some("request 7"));
+    /// assert_eq!(wheel.cancel(request), None);
+    /// assert_eq!(wheel.next_expiry(), None);
+    /// ```
     #[inline]
     pub fn cancel(&mut self, key: Key) -> Option<T> {
         let entry = self.entries.get(key)?;
@@ -172,18 +291,56 @@ impl<T> Wheel<T> {
     }
 
     /// Whether `key` still names a timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Verdict, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let key = wheel.insert(1_000_000, "header");
+    /// assert!(wheel.contains(key));
+    /// wheel.advance(2_000_000, 256, |_, _| Verdict::Fire);
+    /// assert!(!wheel.contains(key), "it has fired");
+    /// ```
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {
         self.entries.get(key).is_some()
     }
 
     /// The deadline of a timer, as it was last set; [`NEVER`] if it has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{NEVER, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let key = wheel.insert(1_234_567, "read");
+    /// assert_eq!(wheel.deadline(key), Some(1_234_567), "as it was given, not rounded");
+    /// wheel.rearm(key, NEVER);
+    /// assert_eq!(wheel.deadline(key), Some(NEVER));
+    /// wheel.cancel(key);
+    /// assert_eq!(wheel.deadline(key), None);
+    /// ```
     #[must_use]
     pub fn deadline(&self, key: Key) -> Option<u64> {
         self.entries.get(key).map(|entry| entry.deadline)
     }
 
     /// The value of a timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Wheel;
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let key = wheel.insert(1_000_000, "10.0.0.7:443");
+    /// assert_eq!(wheel.get(key), Some(&"10.0.0.7:443"));
+    /// wheel.cancel(key);
+    /// assert_eq!(wheel.get(key), None);
+    /// ```
     #[must_use]
     pub fn get(&self, key: Key) -> Option<&T> {
         self.entries.get(key)?;
@@ -191,6 +348,20 @@ impl<T> Wheel<T> {
     }
 
     /// The value of a timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Wheel;
+    ///
+    /// let mut wheel = Wheel::new();
+    /// let retry = wheel.insert(1_000_000, 3);
+    /// if let Some(attempts_left) = wheel.get_mut(retry) {
+    ///     *attempts_left -= 1;
+    /// }
+    /// assert_eq!(wheel.get(retry), Some(&2));
+    /// assert_eq!(wheel.deadline(retry), Some(1_000_000), "the timer is where it was");
+    /// ```
     #[must_use]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         self.entries.get(key)?;
@@ -213,6 +384,24 @@ impl<T> Wheel<T> {
     ///
     /// O(1) amortised: the answer is kept, and looked for by a few bit scans when what it was may
     /// have changed. A search files timers anew that were re-armed; each re-arm pays for one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::{Verdict, Wheel};
+    ///
+    /// let mut wheel = Wheel::new();
+    /// for at in [1_000_000, 2_000_000, 2_000_001] {
+    ///     wheel.insert(at, ());
+    /// }
+    /// // The loop of a reactor, but for the sleep.
+    /// let mut wake_ups = 0;
+    /// while let Some(wake_at) = wheel.next_expiry() {
+    ///     wheel.advance(wake_at, 256, |_, _| Verdict::Fire);
+    ///     wake_ups += 1;
+    /// }
+    /// assert_eq!(wake_ups, 2, "the last two share a tick");
+    /// ```
     #[inline]
     pub fn next_expiry(&mut self) -> Option<u64> {
         if self.earliest.known == Known::AtLeast {
@@ -230,6 +419,22 @@ impl<T> Wheel<T> {
     /// # Cost
     ///
     /// O(slots + timers).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use netwheel_timers::Wheel;
+    ///
+    /// // After a flood, one connection is left.
+    /// let mut wheel = Wheel::new();
+    /// let kept = wheel.insert(60_000_000_000, 0);
+    /// let flood: Vec<_> = (1..10_000).map(|i| wheel.insert(30_000_000_000, i)).collect();
+    /// for key in flood {
+    ///     wheel.cancel(key);
+    /// }
+    /// wheel.shrink_to_fit();
+    /// assert_eq!((wheel.len(), wheel.get(kept)), (1, Some(&0)), "its key is as good as before");
+    /// ```
     pub fn shrink_to_fit(&mut self) {
         self.levels.slots.shrink_to_fit(&mut self.entries);
         self.entries.shrink_to_fit();

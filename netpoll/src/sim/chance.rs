@@ -9,9 +9,14 @@ use std::time::Duration;
 ///
 /// ```
 /// use netwheel_netpoll::sim::{Faults, Sim};
+/// use netwheel_netpoll::{Poller, Ready, Turn};
 ///
 /// let sim = Sim::new(42);
-/// sim.set_faults(Faults { interrupted_once_in: 3, shuffled: true, ..Faults::default() });
+/// sim.set_faults(Faults { interrupted_once_in: 1, shuffled: true, ..Faults::default() });
+/// let poller = Poller::with_backend(sim.clone());
+/// let turn = poller.claim().unwrap().poll(None, &mut Ready::new())?;
+/// assert_eq!((turn, sim.now()), (Turn::default(), 0), "a signal has come, and nothing else");
+/// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Faults {

@@ -15,6 +15,22 @@ use std::time::Duration;
 /// is level-triggered: a poll that only looks must not consume what is meant for the one that
 /// waits (BR-5, BR-8). Delays are exact to the nanosecond through `epoll_pwait2` (Linux 5.11) and
 /// rounded up to a millisecond by `epoll_wait` where that is missing (RX-7).
+///
+/// ```
+/// use netwheel_netpoll::{Backend, Directions, Epoll, Events, Token};
+/// use std::{io::{self, Write}, os::fd::AsRawFd, time::Duration};
+///
+/// let (epoll, mut events) = (Epoll::new()?, Events::default());
+/// let (reader, mut writer) = io::pipe()?;
+/// epoll.open(reader.as_raw_fd(), Token::from_bits(7))?;
+/// writer.write_all(b"hello")?;
+///
+/// epoll.poll(None, &mut events)?;
+/// assert_eq!(events.iter().next().unwrap().ready, Directions::READ);
+/// epoll.poll(Some(Duration::ZERO), &mut events)?;
+/// assert!(events.is_empty(), "it is there still, but no change");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Epoll {
     epoll: OwnedFd,
@@ -36,6 +52,15 @@ const WRITE_STICKY: i32 = libc::EPOLLHUP | libc::EPOLLERR;
 
 impl Epoll {
     /// Creates the epoll instance and its wake-up file.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Epoll, Poller};
+    ///
+    /// let poller = Poller::with_backend(Epoll::new()?);
+    /// let own = (0..1024).filter(|fd| poller.is_poll_descriptor(*fd)).count();
+    /// assert_eq!(own, 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -60,6 +85,17 @@ impl Epoll {
     }
 
     /// Makes the backend behave as on a kernel without `epoll_pwait2`.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Epoll, Poller, Ready};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let poller = Poller::with_backend(Epoll::new()?.without_pwait2());
+    /// let (start, delay) = (Instant::now(), Duration::from_micros(100));
+    /// poller.claim().unwrap().poll(Some(delay), &mut Ready::new())?;
+    /// assert!(start.elapsed() >= delay, "a whole millisecond, rather than too little");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn without_pwait2(self) -> Self {
         self.has_pwait2.store(false, Ordering::Relaxed);

@@ -41,6 +41,24 @@ use std::time::Duration;
 /// What it costs grows with the files that somebody waits for, at every poll; delays are rounded
 /// up to a millisecond. It is what systems without a better facility get, and what the one-shot
 /// half of the contract is tested on.
+///
+/// ```
+/// use netwheel_netpoll::{Backend, Direction, Events, PosixPoll, Token};
+/// use std::{io::{self, Write}, os::fd::AsRawFd, time::Duration};
+///
+/// let (backend, mut events) = (PosixPoll::new()?, Events::default());
+/// let (reader, mut writer) = io::pipe()?;
+/// let token = Token::from_bits(7);
+/// backend.open(reader.as_raw_fd(), token)?;
+/// writer.write_all(b"hello")?;
+///
+/// backend.poll(Some(Duration::ZERO), &mut events)?;
+/// assert!(events.is_empty(), "nobody has asked for it");
+/// backend.arm(token, Direction::Read);
+/// backend.poll(None, &mut events)?;
+/// assert_eq!(events.iter().next().unwrap().token, token);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct PosixPoll {
     clock: Clock,
@@ -97,6 +115,15 @@ const STICKY: i16 = libc::POLLHUP | libc::POLLERR | libc::POLLNVAL;
 
 impl PosixPoll {
     /// Creates the pipe that breaks a wait.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Poller, PosixPoll, Ready};
+    ///
+    /// let poller = Poller::with_backend(PosixPoll::new()?);
+    /// poller.wake();
+    /// assert!(poller.claim().unwrap().poll(None, &mut Ready::new())?.woken);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -22,6 +22,22 @@ use std::time::Duration;
 ///
 /// A file that is registered already is registered anew, with the last token: the kernel does not
 /// tell (`EEXIST` elsewhere).
+///
+/// ```
+/// use netwheel_netpoll::{Backend, Directions, Events, Kqueue, Token};
+/// use std::{io::{self, Write}, os::fd::AsRawFd, time::Duration};
+///
+/// let (kqueue, mut events) = (Kqueue::new()?, Events::default());
+/// let (reader, mut writer) = io::pipe()?;
+/// kqueue.open(reader.as_raw_fd(), Token::from_bits(7))?;
+/// writer.write_all(b"hello")?;
+///
+/// kqueue.poll(None, &mut events)?;
+/// assert_eq!(events.iter().next().unwrap().ready, Directions::READ);
+/// kqueue.poll(Some(Duration::ZERO), &mut events)?;
+/// assert!(events.is_empty(), "it is there still, but no change");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Kqueue {
     queue: OwnedFd,
@@ -34,6 +50,15 @@ type Raw = [MaybeUninit<ffi::Record>; Events::CAPACITY];
 
 impl Kqueue {
     /// Creates the queue and what breaks a wait.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Kqueue, Poller, Ready};
+    ///
+    /// let poller = Poller::with_backend(Kqueue::new()?);
+    /// poller.wake();
+    /// assert!(poller.claim().unwrap().poll(None, &mut Ready::new())?.woken);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

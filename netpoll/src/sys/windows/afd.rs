@@ -16,6 +16,26 @@ use std::time::Duration;
 /// The backend of Windows: the sockets' driver (AFD) is asked when a socket is ready, and answers
 /// through a completion port.
 ///
+/// A direction is reported if somebody has asked:
+///
+/// ```
+/// use netwheel_netpoll::{Afd, Backend, Direction, Directions, Events, Token};
+/// use std::net::{TcpListener, TcpStream};
+/// use std::os::windows::io::AsRawSocket;
+///
+/// let (afd, mut events) = (Afd::new()?, Events::default());
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let token = Token::from_bits(7);
+/// afd.open(listener.as_raw_socket(), token)?;
+/// afd.arm(token, Direction::Read);
+///
+/// let _client = TcpStream::connect(listener.local_addr()?)?;
+/// afd.poll(None, &mut events)?;
+/// assert_eq!(events.iter().next().unwrap().ready, Directions::READ);
+/// afd.close(listener.as_raw_socket())?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Why not completions
 ///
 /// A completion port is made for operations that are handed to the kernel with their buffers, and
@@ -77,6 +97,15 @@ const WAKE: usize = 2;
 
 impl Afd {
     /// Creates the completion port.
+    ///
+    /// ```
+    /// use netwheel_netpoll::{Afd, Poller, Ready};
+    ///
+    /// let poller = Poller::with_backend(Afd::new()?);
+    /// poller.wake();
+    /// assert!(poller.claim().unwrap().poll(None, &mut Ready::new())?.woken);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
