@@ -8,7 +8,8 @@ use netwheel::{is_canceled, is_deadline};
 use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -166,6 +167,40 @@ fn a_resolver_that_panics_fails_its_dial_and_keeps_its_place() {
             let error = form.dial(&dialer, "name.example:80", PATIENCE).unwrap_err();
             assert!(error.to_string().contains("panicked"), "{error}");
             assert_eq!((resolver.in_flight(), resolver.abandoned()), (0, 0));
+        }
+    });
+}
+
+/// A waker is foreign code. One that panics in a thread of the resolver takes neither the thread's
+/// place with it, nor the turn of whoever waits for the thread.
+#[test]
+fn a_waker_that_panics_takes_no_place_in_the_pool() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    ends(|| {
+        let (_listener, address) = live();
+        let (resolver, answers) = gated(1);
+        let dialer = Dialer::new().resolver(resolver.clone());
+        for _ in 0..3 {
+            // Without a deadline, whose sleep would call the waker too.
+            let mut dialing = dialer.dial_async("slow.example:80", None);
+            let waker = Waker::from(Arc::new(Panics));
+            let cx = &mut Context::from_waker(&waker);
+            assert!(Pin::new(&mut dialing).poll(cx).is_pending());
+            let queued = thread::spawn({
+                let dialer = dialer.clone();
+                move || dialer.dial("slow.example:80", PATIENCE)
+            });
+            eventually("it waits for the thread", || resolver.queued() == 1);
+            answers.send(address).unwrap();
+            answers.send(address).unwrap();
+            assert_eq!(queued.join().unwrap().unwrap().peer_addr().unwrap(), address);
+            assert_eq!(pollster::block_on(dialing).unwrap().peer_addr().unwrap(), address);
+            eventually("the thread is back", || resolver.in_flight() == 0);
         }
     });
 }
