@@ -133,6 +133,12 @@ pub(crate) fn is_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EISCONN)
 }
 
+/// Whether connecting fails with `error` because the connection stood, and its peer has closed it
+/// already (CN-9).
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    differences::GONE.is_some() && error.raw_os_error() == differences::GONE
+}
+
 pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {
     with_options(fd, |socket| socket.peer_addr())
 }

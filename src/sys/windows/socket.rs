@@ -125,6 +125,12 @@ pub(crate) fn is_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAEISCONN)
 }
 
+/// Whether connecting fails with `error` because the connection stood, and its peer has closed it
+/// already: that succeeds here.
+pub(crate) fn is_gone(_: &io::Error) -> bool {
+    false
+}
+
 pub(crate) fn peer_addr(fd: RawSocket) -> io::Result<SockAddr> {
     with_options(fd, |socket| socket.peer_addr())
 }

@@ -96,6 +96,29 @@ fn c10_a_dial_that_is_canceled_as_it_connects_fails() {
     });
 }
 
+/// As soon as it is begun, which on the loopback is when it stands.
+#[test]
+fn cn4_a_dial_that_is_canceled_before_it_connects_at_once_fails() {
+    ends(|| {
+        let (listener, address) = live();
+        for form in FORMS {
+            let canceller = Canceller::new();
+            let dialer = Dialer::new().canceller(&canceller).observe({
+                let canceller = canceller.clone();
+                move |event| {
+                    if let Event::Trying(_) = event {
+                        canceller.cancel();
+                    }
+                }
+            });
+            let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
+            assert!(is_canceled(&error), "{error}");
+            let (mut server, _) = listener.accept().unwrap();
+            assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is closed");
+        }
+    });
+}
+
 /// CN-6, and #15078: cancels race with dials that succeed; each dial either fails, and its
 /// connection is closed, or it hands out a connection that works.
 #[test]

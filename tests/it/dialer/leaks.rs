@@ -1,11 +1,16 @@
 //! What a dial leaves behind: nothing. Each test has a process of its own, to count in.
 
-use super::{Seen, Silent, gated, live, refusing};
+use super::{Seen, Silent, dial_error, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
 use netwheel::net::Dialer;
 use netwheel::net::dialer::Canceller;
 use netwheel::{is_canceled, is_deadline};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::File;
 use std::future::Future;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::Instant;
@@ -157,5 +162,30 @@ fn b4_a_dial_too_late_opens_nothing() {
         assert!(is_deadline(&Dialer::new().dial_unix("/nowhere", past).unwrap_err()));
         assert_eq!(descriptors(), before);
         no_thread_of_ours();
+    });
+}
+
+/// The socket is registered with a poller after connect(2), and only if that has begun something:
+/// with one descriptor for the socket and none for a poller, what fails at once says why.
+#[test]
+fn cn1_what_fails_at_once_is_not_registered() {
+    in_child("dialer::leaks::cn1_what_fails_at_once_is_not_registered", || {
+        // Of std: it needs no poller.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let before = getrlimit(Resource::Nofile);
+        // The number that it will have is the first that is free.
+        let free = File::open("/dev/null").unwrap().as_raw_fd();
+        let current = Some(u64::try_from(free).unwrap() + 1);
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+        // No connection to everybody is ever begun.
+        let everybody: SocketAddr = "255.255.255.255:9".parse().unwrap();
+        let at_once = Dialer::new().dial(everybody, None).unwrap_err();
+        let begun = Dialer::new().dial(address, None).unwrap_err();
+        setrlimit(Resource::Nofile, before).unwrap();
+        assert_eq!(at_once.kind(), ErrorKind::NetworkUnreachable, "{at_once}");
+        let tried = &dial_error(&begun).tried[0];
+        let code = tried.error.as_ref().unwrap().raw_os_error();
+        assert_eq!(code, Some(libc::EMFILE), "what is under way needs the poller: {begun}");
     });
 }
