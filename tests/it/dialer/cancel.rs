@@ -57,6 +57,7 @@ fn one_cancel_ends_all_dials_and_those_to_come() {
             })
             .collect();
         eventually("all are under way", || seen.count("trying") == 8);
+        assert!(!canceller.is_canceled());
         canceller.cancel();
         for dialing in dialing {
             check_canceled(&dialing.join().unwrap().unwrap_err(), Phase::Connecting);
