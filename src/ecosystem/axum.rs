@@ -1,7 +1,7 @@
 //! axum's server on our listeners: [`Listener`].
 
 use crate::net::{TcpListener, TcpStream};
-use crate::serve::pacing::{Pacing, is_final};
+use crate::serve::pacing::{Failure, Pacing};
 use crate::time::sleep;
 use crate::{Bounds, Guarded, is_closed, is_deadline};
 use ::axum::extract::connect_info::Connected;
@@ -98,10 +98,14 @@ impl<L> Listener<L> {
 
     /// What is to be done after a failure.
     async fn failed(&mut self, error: io::Error) {
-        if is_closed(&error) || is_deadline(&error) || is_final(&error) {
+        if is_closed(&error) || is_deadline(&error) {
             pending().await
         }
-        sleep(self.pacing.failed()).await;
+        match Failure::of(&error) {
+            Failure::Shortage => sleep(self.pacing.failed()).await,
+            Failure::OfAPeer => {}
+            Failure::Final => pending().await,
+        }
     }
 }
 

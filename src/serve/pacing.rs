@@ -1,5 +1,6 @@
 //! How long to pause when accepting fails: [`Pacing`].
 
+use crate::sys;
 use std::io;
 use std::time::Duration;
 
@@ -33,22 +34,38 @@ impl Pacing {
     }
 }
 
-/// Whether accepting will fail in the same way for ever: there is no listener in that file.
-///
-/// Every other failure is a shortage, or is about the connection and not the listener, as accept(2)
-/// has it: both pass.
-pub(crate) fn is_final(error: &io::Error) -> bool {
-    match error.raw_os_error() {
-        Some(code) => crate::sys::socket::is_no_listener(code),
-        None => error.kind() == io::ErrorKind::Unsupported,
+/// What a failure to accept says of the next time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failure {
+    /// It will fail in the same way for ever: there is no listener in that file.
+    Final,
+    /// A connection has died in the queue, which concerns its peer only (AC-1): the next one may be
+    /// well, and is there to be taken at once.
+    OfAPeer,
+    /// There is not enough of something, as far as anybody knows: a pause may help.
+    Shortage,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match (error.raw_os_error(), error.kind()) {
+            (Some(code), _) if sys::socket::is_no_listener(code) => Self::Final,
+            (Some(code), _) if sys::socket::is_of_a_peer(code) => Self::OfAPeer,
+            (Some(_), _) => Self::Shortage,
+            (None, io::ErrorKind::Unsupported) => Self::Final,
+            (None, io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+                Self::OfAPeer
+            }
+            (None, _) => Self::Shortage,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Pacing;
     #[cfg(unix)]
-    use super::is_final;
+    use super::Failure;
+    use super::Pacing;
     #[cfg(unix)]
     use crate::error;
     #[cfg(unix)]
@@ -78,16 +95,28 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_shortage_passes_and_a_file_that_is_no_listener_does_not() {
-        let shortages = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
-        // Of the connection that was to be accepted, as accept(2) lists them.
-        let of_a_peer = [libc::EPROTO, libc::ENETDOWN, libc::EHOSTUNREACH, libc::EPERM];
-        for code in shortages.into_iter().chain(of_a_peer) {
-            assert!(!is_final(&io::Error::from_raw_os_error(code)), "{code}");
+    fn a_shortage_is_told_from_a_dead_connection_and_from_what_is_no_listener() {
+        use Failure::{Final, OfAPeer, Shortage};
+        let table: [(&[i32], Failure); 3] = [
+            (&[libc::EBADF, libc::EINVAL, libc::ENOTSOCK], Final),
+            (&[libc::ECONNABORTED, libc::ECONNRESET, libc::EPROTO], OfAPeer),
+            // A filter may refuse every accept: one that went on at once would spin.
+            (&[libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EPERM], Shortage),
+        ];
+        for (codes, failure) in table {
+            for &code in codes {
+                assert_eq!(Failure::of(&io::Error::from_raw_os_error(code)), failure, "{code}");
+            }
         }
-        for code in [libc::EBADF, libc::EINVAL, libc::ENOTSOCK] {
-            assert!(is_final(&io::Error::from_raw_os_error(code)), "{code}");
+        // As accept(2) has it: they were pending on the new socket.
+        for code in [libc::ENETDOWN, libc::ENETUNREACH, libc::EHOSTDOWN, libc::EHOSTUNREACH] {
+            assert_eq!(Failure::of(&io::Error::from_raw_os_error(code)), OfAPeer, "{code}");
         }
-        assert!(is_final(&error::unsupported()));
+        assert_eq!(Failure::of(&error::unsupported()), Final);
+        // Of a listener that is not the kernel's.
+        for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset] {
+            assert_eq!(Failure::of(&kind.into()), OfAPeer);
+        }
+        assert_eq!(Failure::of(&io::ErrorKind::InvalidData.into()), Shortage);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::connections::{Connection, Connections, Handle, Until};
 use super::listener::Listener;
-use super::pacing::{Pacing, is_final};
+use super::pacing::{Failure, Pacing};
 use crate::{Deadline, SetDeadline, is_closed, is_deadline};
 use std::fmt;
 use std::io;
@@ -259,11 +259,15 @@ impl<L: Listener> Server<L> {
     pub(super) fn failed(&mut self, error: io::Error) -> Until {
         if is_closed(&error) || is_deadline(&error) {
             self.connections.shut_down(None);
-        } else if is_final(&error) {
-            self.error = Some(error);
-            self.connections.shut_down(None);
-        } else {
-            return self.pause(&error);
+            return self.room();
+        }
+        match Failure::of(&error) {
+            Failure::Shortage => return self.pause(&error),
+            Failure::OfAPeer => {}
+            Failure::Final => {
+                self.error = Some(error);
+                self.connections.shut_down(None);
+            }
         }
         self.room()
     }

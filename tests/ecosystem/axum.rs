@@ -1,13 +1,19 @@
 //! The feature `axum`: its server on our listeners.
 
+#[path = "../it/sockets/child.rs"]
+mod child;
+
 use ::axum::Router;
 use ::axum::extract::ConnectInfo;
 use ::axum::routing::{get, post};
 use netwheel::axum::{Listener, Peer};
 use netwheel::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use netwheel::{Bounds, Closer};
+use netwheel::{Bounds, Closer, is_deadline};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix;
 use std::time::{Duration, Instant};
@@ -173,4 +179,59 @@ fn unix_listeners_serve_too() -> io::Result<()> {
     client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")?;
     assert!(read_until_cut(&mut client).ends_with("hello"));
     server.closer.close()
+}
+
+/// Leaves this process one descriptor; returns what it might have before.
+fn leave_one_descriptor() -> Rlimit {
+    let before = getrlimit(Resource::Nofile);
+    // The first number that is free.
+    let free = File::open("/dev/null").expect("one is left").as_raw_fd();
+    let current = Some(u64::try_from(free).expect("it is open") + 1);
+    setrlimit(Resource::Nofile, Rlimit { current, ..before }).expect("it is less");
+    before
+}
+
+fn processor_time() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(used.tv_sec.try_into().unwrap(), used.tv_nsec.try_into().unwrap())
+}
+
+#[test]
+fn out_of_descriptors_it_pauses_and_serves_whom_it_has_and_goes_on() {
+    let test = "axum::out_of_descriptors_it_pauses_and_serves_whom_it_has_and_goes_on";
+    child::in_child(test, || {
+        let get = |client: &mut TcpStream| {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+        };
+        let answer = |client: &mut TcpStream| {
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"hello") {
+                let mut byte = [0];
+                client.read_exact(&mut byte)?;
+                seen.extend(byte);
+            }
+            io::Result::Ok(())
+        };
+        let server = serve(Bounds::new());
+        let mut served = server.connect();
+        get(&mut served);
+        answer(&mut served).unwrap();
+
+        // It is for the client's end of a connection that cannot be accepted.
+        let before = leave_one_descriptor();
+        let mut waiting = server.connect();
+        get(&mut waiting);
+        let (used, begun) = (processor_time(), Instant::now());
+        waiting.set_read_deadline(Duration::from_millis(300)).unwrap();
+        assert!(is_deadline(&answer(&mut waiting).unwrap_err()), "nobody has accepted it");
+        let (used, passed) = (processor_time() - used, begun.elapsed());
+        // One that spins would use all of a processor.
+        assert!(used * 4 < passed, "{used:?} in {passed:?}");
+        get(&mut served);
+        answer(&mut served).expect("who was accepted before is served");
+
+        setrlimit(Resource::Nofile, before).unwrap();
+        waiting.set_read_deadline(Duration::from_secs(30)).unwrap();
+        answer(&mut waiting).expect("its turn has come");
+    });
 }

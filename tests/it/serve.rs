@@ -4,7 +4,7 @@
 use crate::sockets::util::{PATIENCE, blocked, ends, eventually, in_child, is_asleep, ms};
 use netwheel::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use netwheel::rt::Runtime;
-use netwheel::serve::{Event, Handle, Report, Server};
+use netwheel::serve::{Event, Handle, Listener, Report, Server};
 use netwheel::{Closer, Deadline, is_closed};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -537,6 +537,76 @@ fn what_is_no_listener_is_told_in_the_report() {
         let error = report.error.expect("it cannot accept");
         assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::INVAL.raw_os_error()));
     });
+}
+
+/// A listener in whose queue connections die before they can be accepted.
+struct Dying {
+    listener: TcpListener,
+    deaths: Mutex<Vec<i32>>,
+}
+
+impl Dying {
+    fn next(&self) -> io::Result<()> {
+        let death = self.deaths.lock().unwrap().pop();
+        death.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
+    }
+}
+
+impl Listener for Dying {
+    type Stream = TcpStream;
+    type Address = SocketAddr;
+
+    fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.next()?;
+        self.listener.accept()
+    }
+
+    async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        self.next()?;
+        self.listener.accept_async().await
+    }
+
+    fn closer(&self) -> Closer {
+        self.listener.closer()
+    }
+
+    fn closer_of(stream: &TcpStream) -> Closer {
+        stream.closer()
+    }
+}
+
+/// It concerns their peers only (AC-1): there is no reason to pause.
+#[test]
+fn ac1_connections_that_die_in_the_queue_hold_nobody_up() {
+    for form in [Form::Threads, Form::Foreign] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // More than there are pauses before the longest one.
+        let deaths = Mutex::new([libc::ECONNABORTED, libc::EPROTO, libc::ECONNRESET].repeat(10));
+        let (sender, told) = mpsc::channel();
+        let server = Server::new(Dying { listener, deaths }).drain(PATIENCE);
+        let server = server.on_event(move |event| {
+            sender.send(format!("{event:?}")).unwrap();
+        });
+        let handle = server.handle();
+        let serving = thread::spawn(move || match form {
+            Form::Threads => server.threads(|stream, _| echo(stream)),
+            _ => {
+                let spawn = |task| drop(thread::spawn(|| pollster::block_on(task)));
+                pollster::block_on(server.tasks_with(spawn, |stream, _| async { echo(stream) }))
+            }
+        });
+        let client = TcpStream::connect_deadline(address, PATIENCE).unwrap();
+        client.set_deadline(PATIENCE).unwrap();
+        exchange(&client);
+        drop(client);
+        handle.shutdown();
+        let report = ends(move || serving.join().unwrap());
+        check(&report);
+        assert_eq!((report.accepted, report.pauses), (1, 0), "{form:?}: {report:?}");
+        let told: Vec<_> = told.iter().collect();
+        assert!(told.iter().all(|event| event.starts_with("Draining")), "{form:?}: {told:?}");
+    }
 }
 
 #[test]

@@ -201,9 +201,6 @@ impl Dial {
                 }
                 Ok(value)
             }
-            Err(error) if self.deadline.has_passed() => {
-                Err(self.fail(Reason::deadline(self.deadline), Some(error)))
-            }
             Err(error) => Err(self.fail(Reason::Failed, Some(error))),
         }
     }
@@ -218,8 +215,8 @@ impl Dial {
 
     #[cold]
     fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
-        // Also one that has come since this step began (CN-7).
-        let reason = if self.watch.end() { reason } else { Reason::Canceled };
+        // Also by what has come since this step began.
+        let reason = reason.weighed(!self.watch.end(), self.deadline);
         let (phase, addresses, tried) = match mem::replace(&mut self.state, State::Ended) {
             State::Resolving(lookup) if lookup.is_queued() => (Phase::Queued, 0, Vec::new()),
             State::New(_) | State::Resolving(_) | State::Ended => (Phase::Resolving, 0, Vec::new()),

@@ -42,8 +42,7 @@ pub struct DialError {
     /// Those that were tried, in the order in which they ended, those that were still under way
     /// last. In the phase of the handshake, those that failed before.
     pub tried: Vec<Tried>,
-    /// What the resolver or the handshake said. For a deadline or a cancel, that of the handshake
-    /// if it ended with an error of its own.
+    /// What the resolver or the handshake said, also if it said so after the deadline or a cancel.
     pub source: Option<io::Error>,
 }
 
@@ -123,6 +122,16 @@ impl Reason {
     pub(super) fn deadline(deadline: Deadline) -> Self {
         let deadline = deadline.instant();
         Self::Deadline { deadline, late_by: deadline.map_or(Duration::ZERO, |at| at.elapsed()) }
+    }
+
+    /// The reason that counts, where this one is about to end a dial: a cancel for more than all
+    /// others (CN-7), and a deadline for more than a failure, which may well have come of it.
+    pub(super) fn weighed(self, is_canceled: bool, deadline: Deadline) -> Self {
+        match self {
+            _ if is_canceled => Self::Canceled,
+            Self::Failed if deadline.has_passed() => Self::deadline(deadline),
+            reason => reason,
+        }
     }
 }
 
@@ -227,5 +236,30 @@ impl fmt::Display for DialError {
 impl Error for DialError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.cause().map(|error| error as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+    use crate::Deadline;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn cn7_a_cancel_counts_for_more_than_a_deadline_and_both_for_more_than_a_failure() {
+        let (past, far) =
+            (Deadline::from(Instant::now()), Deadline::from(Duration::from_secs(3600)));
+        for reason in [Reason::Failed, Reason::deadline(past), Reason::Canceled] {
+            for deadline in [past, far, Deadline::NEVER] {
+                assert_eq!(reason.weighed(true, deadline), Reason::Canceled);
+            }
+            // It was one already, or it fails in time.
+            assert_eq!(reason.weighed(false, far), reason);
+            assert_eq!(reason.weighed(false, Deadline::NEVER), reason);
+        }
+        let late = Reason::Failed.weighed(false, past);
+        let Reason::Deadline { deadline, .. } = late else { panic!("{late:?}") };
+        assert_eq!(deadline, past.instant());
+        assert_eq!(Reason::Canceled.weighed(false, past), Reason::Canceled);
     }
 }

@@ -86,3 +86,26 @@ impl fmt::Display for Tried {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Tried;
+    use crate::error;
+    use netwheel_netpoll::Direction;
+    use std::io::{self, ErrorKind};
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    #[test]
+    fn an_address_that_was_given_up_has_not_answered() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let shown = |error: Option<io::Error>| {
+            Tried { address, took: Duration::from_millis(20), error }.to_string()
+        };
+        let share = error::exceeded(Direction::Write, None, address.to_string());
+        assert_eq!(shown(None), "127.0.0.1:80: no answer in 20.0ms");
+        assert_eq!(shown(Some(share)), "127.0.0.1:80: no answer in 20.0ms");
+        let refused = ErrorKind::ConnectionRefused.into();
+        assert_eq!(shown(Some(refused)), "127.0.0.1:80: connection refused after 20.0ms");
+    }
+}

@@ -60,7 +60,8 @@ impl Race {
         if self.next == self.addresses {
             return if self.under_way == 0 { Step::Exhausted } else { Step::Wait { until: NEVER } };
         }
-        if self.under_way > 0 && now < self.next_at {
+        // It is over if nothing is under way: it begins with an attempt, and a failure ends it.
+        if now < self.next_at {
             // An attempt ends before the deadline: there is no need to wake up for that.
             let until = if self.next_at < self.deadline { self.next_at } else { NEVER };
             return Step::Wait { until };
@@ -289,6 +290,16 @@ mod tests {
         peers.push(Peer::Answers { after: MS });
         let Run { end, at, .. } = run(&peers, 10 * S, 250 * MS);
         assert_eq!((end, at), (End::Won(10), 2501 * MS));
+    }
+
+    #[test]
+    fn nobody_is_woken_for_a_head_start_that_ends_with_the_race() {
+        for (head_start, until) in [(MS, MS), (2 * MS - 1, 2 * MS - 1), (2 * MS, NEVER), (S, NEVER)]
+        {
+            let mut race = Race::new(2, 2 * MS, head_start);
+            assert!(matches!(race.step(0), Step::Start { index: 0, .. }));
+            assert_eq!(race.step(0), Step::Wait { until }, "{head_start}");
+        }
     }
 
     #[test]

@@ -306,7 +306,10 @@ impl Pool {
         while let Some((key, Question { name, port })) = next {
             // One that panics has its dial fail, and does not take a place in the pool with it.
             let answer = catch_unwind(AssertUnwindSafe(|| (self.resolve)(&name, port)));
-            self.answer(key, answer.unwrap_or_else(|_| Err(io::Error::other("resolver panicked"))));
+            let answer = answer.unwrap_or_else(|_| Err(io::Error::other("resolver panicked")));
+            // Neither does a waker that panics. All is in order by then, and the queue waits for
+            // this thread: it goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.answer(key, answer)));
             next = self.take();
         }
     }

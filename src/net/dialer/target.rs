@@ -175,4 +175,11 @@ mod tests {
             assert!(matches!(Target::from((host, 80)).parse(), Ok(Parsed::Addresses(_))), "{host}");
         }
     }
+
+    #[test]
+    fn it_is_shown_as_it_was_given() {
+        for text in ["example.com:443", "127.0.0.1:80", "[::1]:80", "[fe80::1%lo]:80"] {
+            assert_eq!(Target::from(text).to_string(), text);
+        }
+    }
 }

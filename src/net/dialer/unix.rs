@@ -85,8 +85,8 @@ impl UnixDial {
 
     #[cold]
     fn fail(&mut self, reason: Reason, source: Option<io::Error>) -> io::Error {
-        // Also one that has come since this step began (CN-7).
-        let reason = if self.watch.end() { reason } else { Reason::Canceled };
+        // Also by what has come since this step began.
+        let reason = reason.weighed(!self.watch.end(), self.deadline);
         self.state = State::Ended;
         let target = mem::take(&mut self.path);
         let (phase, tried) = (Phase::Connecting, Vec::new());

@@ -91,12 +91,18 @@ cfg_select! {
                 "this system has no connections to spread over several listeners of one port",
             ))
         }
+
+        /// What connecting says if the peer has accepted and closed already (CN-9).
+        pub(super) const GONE: Option<i32> = Some(libc::EINVAL);
     }
     _ => {
         /// Lets further listeners have the same port.
         pub(super) fn share_port(socket: &Socket) -> io::Result<()> {
             socket.set_reuse_port(true)
         }
+
+        /// What connecting says if the peer has accepted and closed already: that it stands.
+        pub(super) const GONE: Option<i32> = None;
     }
 }
 

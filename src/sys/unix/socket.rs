@@ -116,6 +116,15 @@ pub(crate) fn is_no_listener(code: i32) -> bool {
     matches!(code, libc::EBADF | libc::EINVAL | libc::ENOTSOCK)
 }
 
+/// Whether accepting fails with `code` because of the connection that was next: it was reset in the
+/// queue, or an error of the network was pending on it, as accept(2) has it.
+pub(crate) fn is_of_a_peer(code: i32) -> bool {
+    let has_gone = matches!(code, libc::ECONNABORTED | libc::ECONNRESET | libc::EPROTO);
+    let is_cut_off =
+        matches!(code, libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH);
+    has_gone || is_cut_off
+}
+
 /// The error that a socket has stored, if any (`SO_ERROR`); reading it takes it.
 pub(crate) fn take_error(fd: RawFd) -> io::Result<Option<io::Error>> {
     with_options(fd, |socket| socket.take_error())
@@ -131,6 +140,12 @@ pub(crate) fn is_connecting(error: &io::Error) -> bool {
 /// Whether an error says that a connection stands already.
 pub(crate) fn is_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EISCONN)
+}
+
+/// Whether connecting fails with `error` because the connection stood, and its peer has closed it
+/// already (CN-9).
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    differences::GONE.is_some() && error.raw_os_error() == differences::GONE
 }
 
 pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {

@@ -109,6 +109,11 @@ pub(crate) fn is_no_listener(code: i32) -> bool {
     matches!(code, WSAEINVAL | WSAENOTSOCK | WSAEOPNOTSUPP)
 }
 
+/// Whether accepting fails with `code` because of the connection that was next.
+pub(crate) fn is_of_a_peer(code: i32) -> bool {
+    code == WSAECONNRESET
+}
+
 /// The error that a socket has stored, if any (`SO_ERROR`); reading it takes it.
 pub(crate) fn take_error(fd: RawSocket) -> io::Result<Option<io::Error>> {
     with_options(fd, |socket| socket.take_error())
@@ -123,6 +128,12 @@ pub(crate) fn is_connecting(error: &io::Error) -> bool {
 /// Whether an error says that a connection stands already.
 pub(crate) fn is_connected(error: &io::Error) -> bool {
     error.raw_os_error() == Some(WSAEISCONN)
+}
+
+/// Whether connecting fails with `error` because the connection stood, and its peer has closed it
+/// already: that succeeds here.
+pub(crate) fn is_gone(_: &io::Error) -> bool {
+    false
 }
 
 pub(crate) fn peer_addr(fd: RawSocket) -> io::Result<SockAddr> {

@@ -6,6 +6,7 @@ use netwheel::net::dialer::{Canceller, Event, Phase, Resolver};
 use netwheel::net::{Dialer, TcpStream};
 use netwheel::{is_canceled, is_closed, is_deadline};
 use std::io::{ErrorKind, Read, Write};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,14 @@ fn e7_a_dial_to_a_silent_peer_is_canceled_and_not_before() {
         let silent = Silent::new();
         for form in FORMS {
             let canceller = Canceller::new();
-            let dialer = Dialer::new().canceller(&canceller);
+            let seen = Seen::default();
+            let dialer = seen.by(Dialer::new().canceller(&canceller));
             let address = silent.address();
             let dialing = thread::spawn(move || {
                 let error = form.dial(&dialer, address, None).unwrap_err();
                 (error, Instant::now())
             });
+            eventually("it is under way", || seen.count("trying") == 1);
             thread::sleep(ms(50));
             let canceled = Instant::now();
             canceller.cancel();
@@ -54,6 +57,7 @@ fn one_cancel_ends_all_dials_and_those_to_come() {
             })
             .collect();
         eventually("all are under way", || seen.count("trying") == 8);
+        assert!(!canceller.is_canceled());
         canceller.cancel();
         for dialing in dialing {
             check_canceled(&dialing.join().unwrap().unwrap_err(), Phase::Connecting);
@@ -90,6 +94,29 @@ fn c10_a_dial_that_is_canceled_as_it_connects_fails() {
             });
             let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
             check_canceled(&error, Phase::Handshake);
+            let (mut server, _) = listener.accept().unwrap();
+            assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is closed");
+        }
+    });
+}
+
+/// As soon as it is begun, which on the loopback is when it stands.
+#[test]
+fn cn4_a_dial_that_is_canceled_before_it_connects_at_once_fails() {
+    ends(|| {
+        let (listener, address) = live();
+        for form in FORMS {
+            let canceller = Canceller::new();
+            let dialer = Dialer::new().canceller(&canceller).observe({
+                let canceller = canceller.clone();
+                move |event| {
+                    if let Event::Trying(_) = event {
+                        canceller.cancel();
+                    }
+                }
+            });
+            let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
+            assert!(is_canceled(&error), "{error}");
             let (mut server, _) = listener.accept().unwrap();
             assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is closed");
         }
@@ -200,14 +227,19 @@ fn a_cancel_ends_a_handshake() {
         for form in FORMS {
             let canceller = Canceller::new();
             let dialer = Dialer::new().canceller(&canceller);
+            let (sender, begun) = mpsc::channel();
             let dialing = thread::spawn(move || {
                 form.dial_with(
                     &dialer,
                     address,
                     None,
-                    |mut stream| stream.read(&mut [0]),
+                    |mut stream| {
+                        sender.send(()).unwrap();
+                        stream.read(&mut [0])
+                    },
                     // One that waits for nothing that a closed socket could end.
-                    |stream| async move {
+                    |stream| async {
+                        sender.send(()).unwrap();
                         let never = std::future::pending().await;
                         drop(stream);
                         never
@@ -215,7 +247,7 @@ fn a_cancel_ends_a_handshake() {
                 )
             });
             let (mut server, _) = listener.accept().unwrap();
-            thread::sleep(ms(10));
+            begun.recv().unwrap();
             canceller.cancel();
             check_canceled(&dialing.join().unwrap().unwrap_err(), Phase::Handshake);
             assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is closed");

@@ -92,6 +92,9 @@ fn all_refuse() {
         assert_eq!([tried[0].address, tried[1].address], [first, second]);
         let code = |n: usize| tried[n].error.as_ref().unwrap().raw_os_error();
         assert_eq!([code(0), code(1)], [Some(111), Some(111)], "the kernel's own");
+        let source = std::error::Error::source(dial_error(&error)).unwrap();
+        let last = source.downcast_ref::<std::io::Error>().unwrap();
+        assert!(std::ptr::eq(last, tried[1].error.as_ref().unwrap()), "it is of the last one");
         assert!(error.to_string().contains(&second.to_string()), "{error}");
     }
 }

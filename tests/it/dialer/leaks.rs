@@ -1,12 +1,20 @@
 //! What a dial leaves behind: nothing. Each test has a process of its own, to count in.
 
-use super::{Seen, Silent, gated, live, refusing};
+use super::unix::{Dir, full};
+use super::{Seen, Silent, dial_error, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
 use netwheel::net::Dialer;
 use netwheel::net::dialer::Canceller;
 use netwheel::{is_canceled, is_deadline};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs::File;
 use std::future::Future;
-use std::task::{Context, Waker};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -106,7 +114,7 @@ fn a_dropped_future_closes_what_was_under_way_and_gives_the_name_up() {
             // In the handshake.
             let dialer = Dialer::new();
             let mut dialing = Box::pin(dialer.dial_with_async(address, PATIENCE, |stream| async {
-                let never = std::future::pending::<std::io::Result<()>>().await;
+                let never = std::future::pending::<io::Result<()>>().await;
                 drop(stream);
                 never
             }));
@@ -117,6 +125,81 @@ fn a_dropped_future_closes_what_was_under_way_and_gives_the_name_up() {
             drop(dialing);
             assert_eq!(descriptors(), before);
         });
+    });
+}
+
+/// A dial that has ended is nobody's to cancel: its waker is not kept.
+#[test]
+fn a_dial_that_ends_leaves_its_canceller() {
+    struct Idle;
+    impl Wake for Idle {
+        fn wake(self: Arc<Self>) {}
+    }
+    ends(|| {
+        let silent = Silent::new();
+        let (_listener, address) = live();
+        let canceller = Canceller::new();
+        let dialer = Dialer::new().canceller(&canceller);
+        let idle = Arc::new(Idle);
+        let waker = Waker::from(Arc::clone(&idle));
+        let cx = &mut Context::from_waker(&waker);
+
+        let mut dropped = dialer.dial_async(silent.address(), None);
+        assert!(Pin::new(&mut dropped).poll(cx).is_pending());
+        assert!(Arc::strong_count(&idle) > 2, "it is to be woken");
+        drop(dropped);
+        assert_eq!(Arc::strong_count(&idle), 2);
+
+        let mut connecting = dialer.dial_async(address, None);
+        eventually("it connects", || Pin::new(&mut connecting).poll(cx).is_ready());
+        assert_eq!(Arc::strong_count(&idle), 2);
+        drop(connecting);
+        canceller.cancel();
+    });
+}
+
+/// An executor that knows nothing of us polls nothing: each form of waiting has to see to it that
+/// somebody does, in a process in which nobody polls yet.
+#[track_caller]
+fn check_polled<T>(test: &str, waits: impl Future<Output = io::Result<T>> + Send + 'static) {
+    in_child(&format!("dialer::leaks::{test}"), || {
+        let error = ends(|| pollster::block_on(waits).err()).expect("nobody answers");
+        assert!(is_deadline(&error), "{error}");
+    });
+}
+
+#[test]
+fn while_an_async_dial_resolves_somebody_polls() {
+    check_polled("while_an_async_dial_resolves_somebody_polls", async {
+        let (stuck, _answers) = gated(1);
+        Dialer::new().resolver(stuck).dial_async("slow.example:80", ms(20)).await
+    });
+}
+
+#[test]
+fn while_an_async_dial_connects_somebody_polls() {
+    check_polled("while_an_async_dial_connects_somebody_polls", async {
+        let silent = Silent::new();
+        Dialer::new().dial_async(silent.address(), ms(20)).await
+    });
+}
+
+#[test]
+fn while_an_async_handshake_waits_somebody_polls() {
+    check_polled("while_an_async_handshake_waits_somebody_polls", async {
+        let (_listener, address) = live();
+        let never = |_stream| std::future::pending::<io::Result<()>>();
+        Dialer::new().dial_with_async(address, ms(20), never).await
+    });
+}
+
+#[test]
+fn while_an_async_dial_to_a_path_waits_somebody_polls() {
+    check_polled("while_an_async_dial_to_a_path_waits_somebody_polls", async {
+        let dir = Dir::new("dial-polled");
+        let path = dir.0.join("full");
+        let _full = full(&path);
+        Dialer::new().dial_unix_async(&path, ms(20)).await
     });
 }
 
@@ -157,5 +240,30 @@ fn b4_a_dial_too_late_opens_nothing() {
         assert!(is_deadline(&Dialer::new().dial_unix("/nowhere", past).unwrap_err()));
         assert_eq!(descriptors(), before);
         no_thread_of_ours();
+    });
+}
+
+/// The socket is registered with a poller after connect(2), and only if that has begun something:
+/// with one descriptor for the socket and none for a poller, what fails at once says why.
+#[test]
+fn cn1_what_fails_at_once_is_not_registered() {
+    in_child("dialer::leaks::cn1_what_fails_at_once_is_not_registered", || {
+        // Of std: it needs no poller.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let before = getrlimit(Resource::Nofile);
+        // The number that it will have is the first that is free.
+        let free = File::open("/dev/null").unwrap().as_raw_fd();
+        let current = Some(u64::try_from(free).unwrap() + 1);
+        setrlimit(Resource::Nofile, Rlimit { current, ..before }).unwrap();
+        // No connection to everybody is ever begun.
+        let everybody: SocketAddr = "255.255.255.255:9".parse().unwrap();
+        let at_once = Dialer::new().dial(everybody, None).unwrap_err();
+        let begun = Dialer::new().dial(address, None).unwrap_err();
+        setrlimit(Resource::Nofile, before).unwrap();
+        assert_eq!(at_once.kind(), ErrorKind::NetworkUnreachable, "{at_once}");
+        let tried = &dial_error(&begun).tried[0];
+        let code = tried.error.as_ref().unwrap().raw_os_error();
+        assert_eq!(code, Some(libc::EMFILE), "what is under way needs the poller: {begun}");
     });
 }

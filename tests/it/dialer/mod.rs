@@ -76,7 +76,9 @@ fn dial_error(error: &io::Error) -> &DialError {
 fn check_deadline(error: &io::Error, phase: Phase) {
     assert!(is_deadline(error), "{error}");
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert_eq!(dial_error(error).phase, phase, "{error}");
+    let dial = dial_error(error);
+    assert!(dial.is_deadline() && !dial.is_canceled(), "{error}");
+    assert_eq!(dial.phase, phase, "{error}");
 }
 
 /// A listener whose backlog is full answers no more: the only peer on this machine that is silent.

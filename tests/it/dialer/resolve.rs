@@ -5,8 +5,11 @@ use crate::sockets::util::{PATIENCE, ends, eventually, ms};
 use netwheel::net::Dialer;
 use netwheel::net::dialer::{Canceller, Phase, Reason, Resolver};
 use netwheel::{is_canceled, is_deadline};
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -51,6 +54,48 @@ fn what_the_resolver_says_is_passed_on() {
         let error = form.dial(&dialer(|| Ok(vec![])), "name.example:80", PATIENCE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
+}
+
+/// Whoever's deadline has passed is told so, and what the resolver said comes with it.
+#[test]
+fn what_the_resolver_says_after_the_deadline_is_a_deadline() {
+    ends(|| {
+        let answers: [fn() -> io::Result<Vec<_>>; 2] =
+            [|| Err(io::Error::new(ErrorKind::PermissionDenied, "no names today")), || Ok(vec![])];
+        for form in FORMS {
+            for answer in answers {
+                let deadline = Instant::now() + ms(20);
+                // It answers in the step in which it is asked, and takes too long for it.
+                let late = Resolver::from_async(move |_, _| async move {
+                    thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                    answer()
+                });
+                let dialer = Dialer::new().resolver(late);
+                let error = form.dial(&dialer, "name.example:80", deadline).unwrap_err();
+                check_deadline(&error, Phase::Resolving);
+                let said = answer().err().unwrap_or_else(|| ErrorKind::InvalidInput.into()).kind();
+                let source = dial_error(&error).source.as_ref();
+                assert_eq!(source.map(io::Error::kind), Some(said), "{error}");
+            }
+        }
+    });
+}
+
+/// The thread has answered in time, and the task comes too late to hear it.
+#[test]
+fn a_failure_that_is_heard_after_the_deadline_is_a_deadline() {
+    ends(|| {
+        let (resolver, answers) = gated(1);
+        let dialer = Dialer::new().resolver(resolver.clone());
+        let deadline = Instant::now() + ms(20);
+        let mut dialing = dialer.dial_async("slow.example:80", deadline);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut dialing).poll(cx).is_pending());
+        drop(answers);
+        eventually("it has answered", || resolver.in_flight() == 0);
+        thread::sleep(deadline.saturating_duration_since(Instant::now()));
+        check_deadline(&pollster::block_on(dialing).unwrap_err(), Phase::Resolving);
+    });
 }
 
 #[test]
@@ -122,6 +167,40 @@ fn a_resolver_that_panics_fails_its_dial_and_keeps_its_place() {
             let error = form.dial(&dialer, "name.example:80", PATIENCE).unwrap_err();
             assert!(error.to_string().contains("panicked"), "{error}");
             assert_eq!((resolver.in_flight(), resolver.abandoned()), (0, 0));
+        }
+    });
+}
+
+/// A waker is foreign code. One that panics in a thread of the resolver takes neither the thread's
+/// place with it, nor the turn of whoever waits for the thread.
+#[test]
+fn a_waker_that_panics_takes_no_place_in_the_pool() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    ends(|| {
+        let (_listener, address) = live();
+        let (resolver, answers) = gated(1);
+        let dialer = Dialer::new().resolver(resolver.clone());
+        for _ in 0..3 {
+            // Without a deadline, whose sleep would call the waker too.
+            let mut dialing = dialer.dial_async("slow.example:80", None);
+            let waker = Waker::from(Arc::new(Panics));
+            let cx = &mut Context::from_waker(&waker);
+            assert!(Pin::new(&mut dialing).poll(cx).is_pending());
+            let queued = thread::spawn({
+                let dialer = dialer.clone();
+                move || dialer.dial("slow.example:80", PATIENCE)
+            });
+            eventually("it waits for the thread", || resolver.queued() == 1);
+            answers.send(address).unwrap();
+            answers.send(address).unwrap();
+            assert_eq!(queued.join().unwrap().unwrap().peer_addr().unwrap(), address);
+            assert_eq!(pollster::block_on(dialing).unwrap().peer_addr().unwrap(), address);
+            eventually("the thread is back", || resolver.in_flight() == 0);
         }
     });
 }

@@ -23,10 +23,10 @@ fn dial(
 }
 
 /// A directory that is removed with its sockets.
-struct Dir(PathBuf);
+pub(super) struct Dir(pub(super) PathBuf);
 
 impl Dir {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("netwheel-{name}-{}", std::process::id()));
         std::fs::create_dir(&path).unwrap();
         Self(path)
@@ -40,7 +40,7 @@ impl Drop for Dir {
 }
 
 /// A listener whose queue is full, and what fills it.
-fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
+pub(super) fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
     let listener = UnixListener::bind(path).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
     let mut filling = Vec::new();

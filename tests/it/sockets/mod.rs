@@ -5,6 +5,7 @@ mod accept;
 mod callbacks;
 #[cfg(unix)]
 mod catalogue;
+mod child;
 mod close;
 mod connect;
 #[cfg(unix)]
