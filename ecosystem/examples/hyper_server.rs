@@ -10,16 +10,13 @@
 //! Ctrl-C ends it when the answers that are under way are sent, or after `--drain`.
 
 use clap::Parser;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use netwheel::hyper::{Phases, RequestBody};
+use netwheel::hyper::Phases;
 use netwheel::net::{TcpListener, TcpStream};
 use netwheel::rt::Runtime;
 use netwheel::serve::{Handle, Server};
-use netwheel_ecosystem::Stop;
+use netwheel_ecosystem::{Stop, answer};
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -58,28 +55,6 @@ struct Args {
     /// To end after this time, and not only at Ctrl-C.
     #[arg(long = "for", value_parser = humantime::parse_duration)]
     how_long: Option<Duration>,
-}
-
-/// The most that a body may hold.
-const BODY: usize = 1 << 20;
-
-/// What the server does.
-async fn answer(
-    request: Request<RequestBody<Incoming>>,
-) -> Result<Response<Full<Bytes>>, Box<dyn Error + Send + Sync>> {
-    let (status, text) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => (StatusCode::OK, Bytes::from_static(b"hello\n")),
-        (&Method::POST, "/echo") => match Limited::new(request, BODY).collect().await {
-            Ok(body) => (StatusCode::OK, body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => {
-                (StatusCode::PAYLOAD_TOO_LARGE, Bytes::new())
-            }
-            // Its deadline, or the end of the connection: there is nobody to answer.
-            Err(error) => return Err(error),
-        },
-        _ => (StatusCode::NOT_FOUND, Bytes::new()),
-    };
-    Ok(Response::builder().status(status).body(Full::new(text))?)
 }
 
 /// One connection, until it ends, or is asked to.

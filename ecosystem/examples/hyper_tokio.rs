@@ -1,26 +1,24 @@
-//! `hyper_server` on tokio, with the timeouts that hyper and tokio have to offer: what
-//! `benches/hyper.sh` compares it with.
+//! `hyper_server` on tokio, with the timeouts and the graceful end that hyper and tokio have to
+//! offer: what `benches/hyper.sh` compares it with.
 //!
 //! hyper's timeout of a head runs while the connection is idle, too: one timer for both.
 //! `--idle` is one more around each read, as the crates do it that wrap a stream for that.
 
 use clap::Parser;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
+use hyper_util::server::graceful::GracefulShutdown;
+use netwheel_ecosystem::{Stop, answer};
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// hyper on tokio.
 #[derive(Clone, Debug, Parser)]
@@ -34,6 +32,12 @@ struct Args {
     /// How long a read may wait, if that is to be bounded.
     #[arg(long, value_parser = humantime::parse_duration)]
     idle: Option<Duration>,
+    /// How long answers that are under way may take once the program is to end.
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    drain: Duration,
+    /// To end after this time, and not only at Ctrl-C.
+    #[arg(long = "for", value_parser = humantime::parse_duration)]
+    how_long: Option<Duration>,
 }
 
 /// A stream whose reads time out.
@@ -95,26 +99,31 @@ impl AsyncWrite for Timed {
     }
 }
 
-async fn answer(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(Response::new(Full::new(Bytes::from_static(b"hello\n"))))
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args = Args::parse();
+    let stop = Stop::new(args.how_long)?;
     let listener = TcpListener::bind(args.listen).await?;
     println!("listening {}", listener.local_addr()?);
+    let graceful = GracefulShutdown::new();
+    let mut stopped = pin!(stop.wait_async());
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted?,
+            ended = &mut stopped => break ended?,
+        };
         stream.set_nodelay(true)?;
-        let head = args.head;
         let sleep = Box::pin(sleep(Duration::ZERO));
         let stream = Timed { stream, idle: args.idle, sleep, waits: false };
-        tokio::spawn(async move {
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(head);
-            // Its end concerns its peer only.
-            let _ = builder.serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(args.head);
+        let connection = builder.serve_connection(TokioIo::new(stream), service_fn(answer));
+        let connection = graceful.watch(connection);
+        // Its end concerns its peer only.
+        tokio::spawn(async { drop(connection.await) });
     }
+    drop(listener);
+    // What is not answered by then ends with the program.
+    drop(timeout(args.drain, graceful.shutdown()).await);
+    Ok(())
 }
