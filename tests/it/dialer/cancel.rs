@@ -5,13 +5,13 @@ use crate::sockets::util::{PATIENCE, ends, eventually, ms};
 use netwheel::net::dialer::{Canceller, Event, Phase, Resolver};
 use netwheel::net::{Dialer, TcpStream};
 use netwheel::{is_canceled, is_closed, is_deadline};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 #[track_caller]
-fn check_canceled(error: &std::io::Error, phase: Phase) {
+fn check_canceled(error: &io::Error, phase: Phase) {
     assert!(is_canceled(error) && !is_deadline(error) && !is_closed(error), "{error}");
     assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
     assert_eq!(dial_error(error).phase, phase, "{error}");
@@ -92,7 +92,14 @@ fn c10_a_dial_that_is_canceled_as_it_connects_fails() {
                     }
                 }
             });
-            let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
+            let shaken = form.dial_with(
+                &dialer,
+                address,
+                PATIENCE,
+                |_| -> io::Result<()> { panic!("no hands are shaken") },
+                |_| async { panic!("no hands are shaken") },
+            );
+            let error = shaken.unwrap_err();
             check_canceled(&error, Phase::Handshake);
             let (mut server, _) = listener.accept().unwrap();
             assert_eq!(server.read(&mut [0]).unwrap(), 0, "it is closed");

@@ -239,12 +239,12 @@ fn it_comes_from_where_it_was_told_to() {
     let stream = dialer.dial(address, PATIENCE).unwrap();
     assert_eq!(stream.local_addr().unwrap().ip().to_string(), "127.0.0.7");
 
-    // A port that two attempts need.
-    let (_refusing, refused) = refusing();
+    // A port that two attempts need at a time.
+    let silent = Silent::new();
     let (taken, free) = refusing();
     drop(taken);
-    let dialer = Dialer::new().local_address(free);
-    let stream = dialer.dial(vec![refused, address], PATIENCE).unwrap();
+    let dialer = Dialer::new().local_address(free).attempt_delay(ms(10));
+    let stream = dialer.dial(vec![silent.address(), address], PATIENCE).unwrap();
     assert_eq!(stream.local_addr().unwrap(), free);
 }
 

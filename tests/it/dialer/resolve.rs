@@ -53,6 +53,7 @@ fn what_the_resolver_says_is_passed_on() {
 
         let error = form.dial(&dialer(|| Ok(vec![])), "name.example:80", PATIENCE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+        assert!(error.to_string().contains("could not resolve to any addresses"), "{error}");
     }
 }
 
