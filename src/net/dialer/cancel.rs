@@ -4,6 +4,7 @@ use crate::fd::Closer;
 use slab::Slab;
 use std::fmt;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -80,12 +81,19 @@ impl Canceller {
             state.is_canceled = true;
             mem::take(&mut state.dials)
         };
+        let mut panicked = None;
         for (_, Dial { waker, connection }) in dials {
             if let Some(connection) = connection {
                 // It fails if it is closed already.
                 let _ = connection.close();
             }
-            waker.wake();
+            // A waker is foreign code: one that panics does so after all have been released.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+                panicked = Some(panic);
+            }
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
         }
     }
 

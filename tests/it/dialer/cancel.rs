@@ -1,12 +1,16 @@
 //! Cancelling a dial before, while and after it runs.
 
-use super::{FORMS, Form, Seen, Silent, dial_error, live, refusing};
+use super::{FORMS, Form, Panics, Seen, Silent, dial_error, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, ms};
 use netwheel::net::dialer::{Canceller, Event, Phase, Resolver};
 use netwheel::net::{Dialer, TcpStream};
 use netwheel::{is_canceled, is_closed, is_deadline};
+use std::future::Future;
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::mpsc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -286,6 +290,33 @@ fn a_handshake_that_succeeds_in_spite_of_a_cancel_fails() {
             );
             check_canceled(&shaken.unwrap_err(), Phase::Handshake);
         }
+    });
+}
+
+/// A waker is foreign code: one that panics is no reason to leave the others waiting.
+#[test]
+fn a_cancel_reaches_all_dials_though_a_waker_panics() {
+    ends(|| {
+        let silent = Silent::new();
+        let canceller = Canceller::new();
+        let seen = Seen::default();
+        let dialer = seen.by(Dialer::new().canceller(&canceller));
+        let waker = Waker::from(Arc::new(Panics));
+        let cx = &mut Context::from_waker(&waker);
+        // It waits for nothing else that calls the waker.
+        let (resolver, answers) = gated(1);
+        let mut first = dialer.clone().resolver(resolver).dial_async("slow.example:80", None);
+        assert!(Pin::new(&mut first).poll(cx).is_pending());
+        let blocked = thread::spawn({
+            let (dialer, address) = (dialer.clone(), silent.address());
+            move || dialer.dial(address, None)
+        });
+        eventually("it is under way", || seen.count("trying") == 1);
+        let canceled = catch_unwind(AssertUnwindSafe(|| canceller.cancel()));
+        assert_eq!(canceled.unwrap_err().downcast_ref(), Some(&"on purpose"), "it is passed on");
+        check_canceled(&blocked.join().unwrap().unwrap_err(), Phase::Connecting);
+        check_canceled(&pollster::block_on(first).unwrap_err(), Phase::Resolving);
+        drop(answers);
     });
 }
 

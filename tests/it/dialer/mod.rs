@@ -16,6 +16,7 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::Wake;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
@@ -165,5 +166,14 @@ impl Seen {
 
     fn count(&self, what: &str) -> usize {
         self.0.lock().unwrap().iter().filter(|line| line.starts_with(what)).count()
+    }
+}
+
+/// A waker that is not to be called, or else.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("on purpose");
     }
 }

@@ -1,6 +1,6 @@
 //! Names that resolve badly, and the threads that it takes.
 
-use super::{FORMS, Form, check_deadline, dial_error, gated, live};
+use super::{FORMS, Form, Panics, check_deadline, dial_error, gated, live};
 use crate::sockets::util::{PATIENCE, ends, eventually, ms};
 use netwheel::net::Dialer;
 use netwheel::net::dialer::{Canceller, Phase, Reason, Resolver};
@@ -9,7 +9,7 @@ use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -176,12 +176,6 @@ fn a_resolver_that_panics_fails_its_dial_and_keeps_its_place() {
 /// place with it, nor the turn of whoever waits for the thread.
 #[test]
 fn a_waker_that_panics_takes_no_place_in_the_pool() {
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            panic!("on purpose");
-        }
-    }
     ends(|| {
         let (_listener, address) = live();
         let (resolver, answers) = gated(1);
