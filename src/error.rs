@@ -5,6 +5,7 @@ use netwheel_netpoll::Direction;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The payload of an error of kind [`TimedOut`](io::ErrorKind::TimedOut): a deadline of ours has
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 /// listener.set_deadline(Duration::from_millis(5))?;
 /// let error = listener.accept().unwrap_err();
 /// assert!(is_deadline(&error));
-/// let deadline = error.get_ref().unwrap().downcast_ref::<DeadlineExceeded>().unwrap();
+/// let deadline = DeadlineExceeded::of(&error).unwrap();
 /// assert_eq!(deadline.which, Direction::Read);
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -52,6 +53,32 @@ impl fmt::Display for DeadlineExceeded {
 }
 
 impl Error for DeadlineExceeded {}
+
+impl DeadlineExceeded {
+    /// What is behind `error`, however many layers of other libraries have wrapped it; `None` if
+    /// it was no deadline of a socket.
+    ///
+    /// Follows the sources of an error, and what an [`io::Error`] or an [`Arc`] contains, which
+    /// they do not show as their source.
+    ///
+    /// ```
+    /// use netwheel::{DeadlineExceeded, Direction, net::UnixStream};
+    /// use std::io::{self, Read};
+    /// use std::time::Duration;
+    ///
+    /// let (mut stream, _peer) = UnixStream::pair()?;
+    /// stream.set_read_deadline(Duration::from_millis(5))?;
+    /// let error = stream.read(&mut [0]).unwrap_err();
+    /// // A library makes it its own.
+    /// let error = io::Error::new(io::ErrorKind::InvalidData, error);
+    /// assert_eq!(DeadlineExceeded::of(&error).unwrap().which, Direction::Read);
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        find(error)
+    }
+}
 
 /// The payload of an error of kind [`NotConnected`](io::ErrorKind::NotConnected): the socket was
 /// closed by this program.
@@ -85,19 +112,26 @@ impl fmt::Display for Closed {
 
 impl Error for Closed {}
 
-/// Whether `error` says that a deadline of ours has passed: one set on the socket, or that of a
-/// dial.
+/// Whether a deadline of ours is behind `error`: one set on the socket, or that of a dial.
+///
+/// Any error will do, an [`io::Error`] or what another library has made of it: see
+/// [`DeadlineExceeded::of`].
 ///
 /// ```
-/// assert!(!netwheel::is_deadline(&std::io::ErrorKind::TimedOut.into()));
+/// use std::io;
+///
+/// assert!(!netwheel::is_deadline(&io::Error::from(io::ErrorKind::TimedOut)));
 /// ```
 #[must_use]
-pub fn is_deadline(error: &io::Error) -> bool {
-    let dial = || payload::<DialError>(error).is_some_and(DialError::is_deadline);
-    payload::<DeadlineExceeded>(error).is_some() || dial()
+pub fn is_deadline(error: &(dyn Error + 'static)) -> bool {
+    // What has ended a dial is for the dial to say: several things may have gone wrong on its way.
+    match DialError::of(error) {
+        Some(dial) => dial.is_deadline(),
+        None => DeadlineExceeded::of(error).is_some(),
+    }
 }
 
-/// Whether `error` says that a dial was canceled.
+/// Whether a dial that was canceled is behind `error`; any will do, as for [`is_deadline`].
 ///
 /// ```
 /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
@@ -108,11 +142,12 @@ pub fn is_deadline(error: &io::Error) -> bool {
 /// assert!(is_canceled(&dialer.dial("example.com:80", None).unwrap_err()));
 /// ```
 #[must_use]
-pub fn is_canceled(error: &io::Error) -> bool {
-    payload::<DialError>(error).is_some_and(DialError::is_canceled)
+pub fn is_canceled(error: &(dyn Error + 'static)) -> bool {
+    DialError::of(error).is_some_and(DialError::is_canceled)
 }
 
-/// Whether `error` says that the socket was closed by this program.
+/// Whether the socket was closed by this program, and that is behind `error`; any will do, as for
+/// [`is_deadline`].
 ///
 /// ```
 /// use netwheel::{is_closed, net::TcpListener};
@@ -123,25 +158,27 @@ pub fn is_canceled(error: &io::Error) -> bool {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use]
-pub fn is_closed(error: &io::Error) -> bool {
-    let dial = || payload::<DialError>(error).is_some_and(DialError::is_closed);
-    payload::<Closed>(error).is_some() || dial()
+pub fn is_closed(error: &(dyn Error + 'static)) -> bool {
+    match DialError::of(error) {
+        Some(dial) => dial.is_closed(),
+        None => find::<Closed>(error).is_some(),
+    }
 }
 
 /// How many bytes the failed operation had moved before a deadline or a close stopped it.
 ///
 /// Zero for every other error. What was moved is moved: `read_exact` has filled so much of its
-/// buffer, `write_all` has sent so much of its own.
+/// buffer, `write_all` has sent so much of its own. Any error will do, as for [`is_deadline`].
 ///
 /// ```
-/// assert_eq!(netwheel::progress(&std::io::ErrorKind::TimedOut.into()), 0);
+/// use std::io;
+///
+/// assert_eq!(netwheel::progress(&io::Error::from(io::ErrorKind::TimedOut)), 0);
 /// ```
 #[must_use]
-pub fn progress(error: &io::Error) -> usize {
-    payload::<DeadlineExceeded>(error)
-        .map(|e| e.progress)
-        .or_else(|| payload::<Closed>(error).map(|e| e.progress))
-        .unwrap_or(0)
+pub fn progress(error: &(dyn Error + 'static)) -> usize {
+    let exceeded = find(error).map(|exceeded: &DeadlineExceeded| exceeded.progress);
+    exceeded.or_else(|| find(error).map(|closed: &Closed| closed.progress)).unwrap_or(0)
 }
 
 /// `error` as of an operation that had moved `bytes` before.
@@ -209,6 +246,85 @@ pub(crate) fn closed() -> io::Error {
     io::Error::new(io::ErrorKind::NotConnected, Closed { progress: 0 })
 }
 
-fn payload<E: Error + 'static>(error: &io::Error) -> Option<&E> {
-    error.get_ref()?.downcast_ref()
+/// The first `E` on the way from an error to its cause.
+pub(crate) fn find<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        // What these contain is not their source: its source is.
+        next = if let Some(error) = error.downcast_ref::<io::Error>() {
+            error.get_ref().map(|inner| inner as _)
+        } else if let Some(error) = error.downcast_ref::<Arc<io::Error>>() {
+            Some(&**error)
+        } else if let Some(error) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
+            Some(&**error)
+        } else {
+            error.source()
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        DeadlineExceeded, closed, exceeded, is_closed, is_deadline, progress, with_progress,
+    };
+    use netwheel_netpoll::Direction;
+    use std::error::Error;
+    use std::fmt;
+    use std::io;
+    use std::sync::Arc;
+
+    /// Another library's.
+    #[derive(Debug)]
+    struct Wrapper(Box<dyn Error + Send + Sync>);
+
+    impl fmt::Display for Wrapper {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("it has failed")
+        }
+    }
+
+    impl Error for Wrapper {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    /// As libraries wrap an error: in each way, and in all of them.
+    fn wrapped(error: impl Fn() -> io::Error) -> [Box<dyn Error + Send + Sync>; 6] {
+        let shared = || -> Arc<dyn Error + Send + Sync> { Arc::new(error()) };
+        [
+            Box::new(error()),
+            Box::new(io::Error::other(error())),
+            Box::new(Wrapper(Box::new(error()))),
+            Box::new(Wrapper(Box::new(Arc::new(error())))),
+            Box::new(Wrapper(Box::new(shared()))),
+            Box::new(io::Error::other(Wrapper(Box::new(io::Error::other(shared()))))),
+        ]
+    }
+
+    #[test]
+    fn what_other_libraries_have_wrapped_is_found() {
+        let late = || with_progress(exceeded(Direction::Write, None, "a socket".into()), 3);
+        for error in wrapped(late) {
+            let error = &*error;
+            assert!(is_deadline(error) && !is_closed(error), "{error:?}");
+            assert_eq!(DeadlineExceeded::of(error).map(|e| e.which), Some(Direction::Write));
+            assert_eq!(progress(error), 3);
+        }
+        for error in wrapped(|| with_progress(closed(), 2)) {
+            let error = &*error;
+            assert!(is_closed(error) && !is_deadline(error), "{error:?}");
+            assert_eq!(progress(error), 2);
+        }
+        for error in wrapped(|| io::ErrorKind::TimedOut.into()) {
+            let error = &*error;
+            assert!(!is_closed(error) && !is_deadline(error), "{error:?}");
+            assert_eq!(progress(error), 0);
+        }
+    }
 }

@@ -74,7 +74,7 @@ fn reason(error: &(dyn Error + 'static)) -> String {
             Some(ureq::Error::Io(io)) => Some(io),
             _ => None,
         });
-        if let Some(deadline) = io.and_then(|io| io.get_ref()?.downcast_ref::<DeadlineExceeded>()) {
+        if let Some(deadline) = io.and_then(|io| DeadlineExceeded::of(io)) {
             return deadline.to_string();
         }
         // A body reports the client's own errors inside of one for readers.

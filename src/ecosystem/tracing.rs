@@ -14,8 +14,8 @@ use tracing::{Level, Span, debug, debug_span, enabled, field};
 /// An operation has met its deadline, or the timeout of its own, and fails with `error`.
 #[cold]
 pub(crate) fn expired(fd: RawSource, error: &io::Error) {
-    let payload = error.get_ref().and_then(|payload| payload.downcast_ref());
-    let Some(DeadlineExceeded { which, late_by, socket, .. }) = payload else { return };
+    let exceeded = DeadlineExceeded::of(error);
+    let Some(DeadlineExceeded { which, late_by, socket, .. }) = exceeded else { return };
     let late_us = u64::try_from(late_by.as_micros()).unwrap_or(u64::MAX);
     debug!(target: TARGET, fd, %socket, direction = %which, late_us, "deadline exceeded");
 }

@@ -473,7 +473,7 @@ fn the_error_tells_which_deadline() {
         world.fill();
         world.set(Directions::WRITE, world.at(20));
         let error = world.write(1).unwrap_err();
-        let exceeded: &DeadlineExceeded = error.get_ref().unwrap().downcast_ref().unwrap();
+        let exceeded = DeadlineExceeded::of(&error).unwrap();
         assert_eq!(exceeded.which, Direction::Write);
         assert_eq!(exceeded.deadline, world.at(20).instant());
         assert_eq!(exceeded.progress, 0);

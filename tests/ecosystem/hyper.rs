@@ -12,7 +12,6 @@ use netwheel::net::{TcpStream, UnixStream};
 use netwheel::rt::{Runtime, run_local};
 use netwheel::{Bounds, DeadlineExceeded, Direction, is_deadline, time};
 use std::convert::Infallible;
-use std::error::Error;
 use std::future::poll_fn;
 use std::io::{self, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -200,17 +199,8 @@ fn is_cut(client: &mut TcpStream) -> bool {
 #[track_caller]
 fn check_cut(served: Result<(), ::hyper::Error>, which: Direction) {
     let error = served.expect_err("the deadline ends it");
-    let mut source = error.source();
-    while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            assert!(is_deadline(error), "{error:?}");
-            let deadline = error.get_ref().and_then(|e| e.downcast_ref::<DeadlineExceeded>());
-            assert_eq!(deadline.expect("see above").which, which);
-            return;
-        }
-        source = error.source();
-    }
-    panic!("no error of the socket: {error:?}");
+    assert!(is_deadline(&error));
+    assert_eq!(DeadlineExceeded::of(&error).expect("a socket's").which, which, "{error:?}");
 }
 
 /// hyper takes whatever ends a connection between two requests for its end.

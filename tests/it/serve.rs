@@ -159,7 +159,7 @@ fn what_is_open_at_the_drain_deadline_is_cut_then_and_not_before() {
             |server| server.drain(drain),
             move |stream| {
                 let result = echo(stream);
-                let is_closed = result.as_ref().is_err_and(is_closed);
+                let is_closed = result.as_ref().is_err_and(|error| is_closed(error));
                 sender.send((Instant::now(), is_closed)).unwrap();
                 result
             },

@@ -47,7 +47,6 @@ use std::time::{Duration, Instant};
 /// use netwheel::hyper::{Phases, RequestBody};
 /// use netwheel::net::{TcpListener, TcpStream};
 /// use std::convert::Infallible;
-/// use std::error::Error;
 /// use std::io::Write;
 /// use std::time::Duration;
 ///
@@ -69,8 +68,7 @@ use std::time::{Duration, Instant};
 /// let (stream, service) = PHASES.serve(stream, service_fn(hello))?;
 /// let connection = http1::Builder::new().serve_connection(stream, service);
 /// let error = netwheel::rt::run_local(connection)?.unwrap_err();
-/// let cause = error.source().unwrap().downcast_ref::<std::io::Error>().unwrap();
-/// assert!(netwheel::is_deadline(cause));
+/// assert!(netwheel::is_deadline(&error));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -139,16 +137,6 @@ impl Phases {
     ///
     /// ```
     /// # use hyper::{Request, Response, server::conn::http1, service::service_fn};
-    /// # use std::error::Error;
-    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
-    /// #     let mut error: &dyn Error = error;
-    /// #     loop {
-    /// #         match error.downcast_ref() {
-    /// #             Some(error) => return error,
-    /// #             None => error = error.source().unwrap(),
-    /// #         }
-    /// #     }
-    /// # }
     /// use futures_lite::future::block_on;
     /// use hyper::body::{Body, Incoming};
     /// use netwheel::hyper::{Phases, RequestBody};
@@ -168,7 +156,7 @@ impl Phases {
     /// let phases = Phases::new().body(Duration::from_millis(5));
     /// let (stream, service) = phases.serve(stream, service_fn(store))?;
     /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
-    /// assert!(is_deadline(cause(&error)));
+    /// assert!(is_deadline(&error));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn body(mut self, body: Duration) -> Self {
@@ -181,16 +169,6 @@ impl Phases {
     /// ```
     /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
     /// # use netwheel::hyper::RequestBody;
-    /// # use std::error::Error;
-    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
-    /// #     let mut error: &dyn Error = error;
-    /// #     loop {
-    /// #         match error.downcast_ref() {
-    /// #             Some(error) => return error,
-    /// #             None => error = error.source().unwrap(),
-    /// #         }
-    /// #     }
-    /// # }
     /// use futures_lite::future::block_on;
     /// use netwheel::hyper::Phases;
     /// use netwheel::{is_deadline, net::UnixStream};
@@ -205,7 +183,7 @@ impl Phases {
     /// let phases = Phases::new().write(Duration::from_millis(5));
     /// let (stream, service) = phases.serve(stream, service_fn(large))?;
     /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
-    /// assert!(is_deadline(cause(&error)));
+    /// assert!(is_deadline(&error));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn write(mut self, write: Duration) -> Self {
@@ -247,16 +225,6 @@ impl Phases {
     /// ```
     /// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
     /// # use netwheel::hyper::RequestBody;
-    /// # use std::error::Error;
-    /// # fn cause(error: &hyper::Error) -> &std::io::Error {
-    /// #     let mut error: &dyn Error = error;
-    /// #     loop {
-    /// #         match error.downcast_ref() {
-    /// #             Some(error) => return error,
-    /// #             None => error = error.source().unwrap(),
-    /// #         }
-    /// #     }
-    /// # }
     /// use futures_lite::future::block_on;
     /// use netwheel::{hyper::Phases, is_deadline, net::UnixStream};
     /// use std::{io::Write, time::Duration};
@@ -272,7 +240,7 @@ impl Phases {
     /// let phases = Phases::new().head(minute).idle(minute).total(Duration::from_millis(5));
     /// let (stream, service) = phases.serve(stream, service_fn(hello))?;
     /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
-    /// assert!(is_deadline(cause(&error)));
+    /// assert!(is_deadline(&error));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn total(mut self, total: Duration) -> Self {

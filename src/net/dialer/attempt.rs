@@ -183,7 +183,7 @@ mod tests {
         assert_eq!((stream.write_deadline(), stream.read_deadline()), (far, Deadline::NEVER));
         attempt.set_deadline(Instant::now().into()).unwrap();
         let Poll::Ready(Err(late)) = attempt.poll(Waker::noop()) else { panic!("it has passed") };
-        let exceeded: Option<&DeadlineExceeded> = late.get_ref().unwrap().downcast_ref();
+        let exceeded = DeadlineExceeded::of(&late);
         assert_eq!(exceeded.unwrap().which, Direction::Write);
     }
 

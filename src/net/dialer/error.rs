@@ -136,7 +136,8 @@ impl Reason {
 }
 
 impl DialError {
-    /// The payload of `error`, if it comes from a dialer.
+    /// The dial's own error, if one is behind `error`: see
+    /// [`DeadlineExceeded::of`](crate::DeadlineExceeded::of).
     ///
     /// ```
     /// use netwheel::net::{Dialer, dialer::DialError};
@@ -147,8 +148,8 @@ impl DialError {
     /// assert!(error.is_deadline() && !error.is_canceled());
     /// ```
     #[must_use]
-    pub fn of(error: &io::Error) -> Option<&Self> {
-        error.get_ref()?.downcast_ref()
+    pub fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        crate::error::find(error)
     }
 
     /// Whether its deadline has passed.
@@ -184,7 +185,7 @@ impl DialError {
     /// Whether the handshake has closed the connection itself.
     pub(crate) fn is_closed(&self) -> bool {
         let source = self.source.as_ref().filter(|_| self.reason == Reason::Failed);
-        source.is_some_and(crate::is_closed)
+        source.is_some_and(|error| crate::is_closed(error))
     }
 
     pub(super) fn into_io(self) -> io::Error {
