@@ -1,61 +1,53 @@
-//! Laws of those of which both ends can be read and written.
+//! Laws of those of which both ends can be read and written. What each says is in `laws.rs`.
 
 use super::Subject;
 use super::support::{
-    check_closed, check_deadline, check_deadline_at, hour, join, law, ms, pair, past, pending,
-    read, read_exact,
+    check_closed, check_deadline, check_deadline_at, hour, join, ms, pair, past, pending, read,
+    read_exact,
 };
 use crate::Deadline;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A thread that reads and one that writes on the same end, each moving its own deadline before
-/// each byte, do not disturb each other.
-pub fn c1_prolonged_timeouts<S: Subject>() {
-    law(|| {
-        // Few enough for the queue of a datagram socket, which drops what it cannot hold.
-        const BYTES: usize = 100;
-        let (client, server) = pair::<S>();
-        let reading = pending(&server, |server| {
-            for _ in 0..BYTES {
-                server.set_read_deadline(hour()).unwrap();
-                assert_eq!(server.read(&mut [0]).unwrap(), 1);
-            }
-        });
-        let writing = pending(&server, |server| {
-            for _ in 0..BYTES {
-                server.set_write_deadline(hour()).unwrap();
-                assert_eq!(server.write(b"s").unwrap(), 1);
-            }
-        });
+pub(super) fn c1_prolonged_timeouts<S: Subject>() {
+    // Few enough for the queue of a datagram socket, which drops what it cannot hold.
+    const BYTES: usize = 100;
+    let (client, server) = pair::<S>();
+    let reading = pending(&server, |server| {
         for _ in 0..BYTES {
-            assert_eq!(client.write(b"c").unwrap(), 1);
-            assert_eq!(client.read(&mut [0]).unwrap(), 1);
+            server.set_read_deadline(hour()).unwrap();
+            assert_eq!(server.read(&mut [0]).unwrap(), 1);
         }
-        join(reading);
-        join(writing);
     });
+    let writing = pending(&server, |server| {
+        for _ in 0..BYTES {
+            server.set_write_deadline(hour()).unwrap();
+            assert_eq!(server.write(b"s").unwrap(), 1);
+        }
+    });
+    for _ in 0..BYTES {
+        assert_eq!(client.write(b"c").unwrap(), 1);
+        assert_eq!(client.read(&mut [0]).unwrap(), 1);
+    }
+    join(reading);
+    join(writing);
 }
 
-/// From each combination of the two deadlines to each other: both directions do as the new one
-/// says.
-pub fn dl15_every_change_of_both_deadlines<S: Subject>() {
-    law(|| {
-        let length = ms(8);
-        let combinations = [
-            (None, None),
-            (Some(length), None),
-            (None, Some(length)),
-            (Some(length), Some(length)),
-            (Some(length), Some(2 * length)),
-        ];
-        for from in combinations {
-            for to in combinations {
-                check_change::<S>(from, to);
-            }
+pub(super) fn dl15_every_change_of_both_deadlines<S: Subject>() {
+    let length = ms(8);
+    let combinations = [
+        (None, None),
+        (Some(length), None),
+        (None, Some(length)),
+        (Some(length), Some(length)),
+        (Some(length), Some(2 * length)),
+    ];
+    for from in combinations {
+        for to in combinations {
+            check_change::<S>(from, to);
         }
-    });
+    }
 }
 
 type Timeouts = (Option<Duration>, Option<Duration>);
@@ -116,55 +108,49 @@ fn pending_briefly<S: Subject, R: Send + 'static>(
     thread
 }
 
-/// A close ends the reads and the writes of this end, and no later one begins.
-pub fn k_close_timeout<S: Subject>() {
-    law(|| {
-        let (end, _peer) = pair::<S>();
-        end.set_deadline(hour()).unwrap();
-        let reading = pending(&end, |end| {
-            loop {
-                if let Err(error) = read(end) {
-                    return error;
-                }
+pub(super) fn k_close_timeout<S: Subject>() {
+    let (end, _peer) = pair::<S>();
+    end.set_deadline(hour()).unwrap();
+    let reading = pending(&end, |end| {
+        loop {
+            if let Err(error) = read(end) {
+                return error;
             }
-        });
-        let writing = pending(&end, |end| {
-            loop {
-                if let Err(error) = end.write(&[0; 1024]) {
-                    return error;
-                }
-            }
-        });
-        end.close().unwrap();
-        check_closed::<S, ()>(Err(join(reading)));
-        check_closed::<S, ()>(Err(join(writing)));
+        }
     });
+    let writing = pending(&end, |end| {
+        loop {
+            if let Err(error) = end.write(&[0; 1024]) {
+                return error;
+            }
+        }
+    });
+    end.close().unwrap();
+    check_closed::<S, ()>(Err(join(reading)));
+    check_closed::<S, ()>(Err(join(writing)));
 }
 
-/// A deadline in the near future fails both directions once it has come, and not before.
-pub fn k_future_timeout<S: Subject>() {
-    law(|| {
-        let (end, peer) = pair::<S>();
-        let deadline = Instant::now() + ms(60);
-        end.set_deadline(deadline.into()).unwrap();
-        let reading = pending(&end, |end| (read(end), Instant::now()));
-        let error = loop {
-            match end.write(&[0; 1024]) {
-                // To a peer that reads all.
-                Ok(_) => {
-                    peer.set_read_deadline(ms(0).into()).unwrap();
-                    peer.set_read_deadline(Deadline::NEVER).unwrap();
-                    peer.read(&mut [0; 4096]).unwrap();
-                }
-                Err(error) => break error,
+pub(super) fn k_future_timeout<S: Subject>() {
+    let (end, peer) = pair::<S>();
+    let deadline = Instant::now() + ms(60);
+    end.set_deadline(deadline.into()).unwrap();
+    let reading = pending(&end, |end| (read(end), Instant::now()));
+    let error = loop {
+        match end.write(&[0; 1024]) {
+            // To a peer that reads all.
+            Ok(_) => {
+                peer.set_read_deadline(ms(0).into()).unwrap();
+                peer.set_read_deadline(Deadline::NEVER).unwrap();
+                peer.read(&mut [0; 4096]).unwrap();
             }
-        };
-        check_deadline_at::<S, ()>(Err(error), deadline);
-        let (result, ended) = join(reading);
-        check_deadline::<S, _>(result);
-        assert!(ended >= deadline);
-        check_round_trip(&*end, &peer);
-    });
+            Err(error) => break error,
+        }
+    };
+    check_deadline_at::<S, ()>(Err(error), deadline);
+    let (result, ended) = join(reading);
+    check_deadline::<S, _>(result);
+    assert!(ended >= deadline);
+    check_round_trip(&*end, &peer);
 }
 
 /// After the deadline is moved away the connection is as good as before.
@@ -187,81 +173,66 @@ fn check_round_trip<S: Subject>(end: &S, peer: &Arc<S>) {
     join(answering);
 }
 
-/// A deadline in the past fails both directions at once.
-pub fn k_past_timeout<S: Subject>() {
-    law(|| {
-        let (end, peer) = pair::<S>();
-        end.set_deadline(past()).unwrap();
-        for _ in 0..2 {
-            check_deadline::<S, _>(end.write(&[0; 1024]));
-            check_deadline::<S, _>(end.read(&mut [0; 1024]));
-        }
-        check_round_trip(&*end, &peer);
-    });
+pub(super) fn k_past_timeout<S: Subject>() {
+    let (end, peer) = pair::<S>();
+    end.set_deadline(past()).unwrap();
+    for _ in 0..2 {
+        check_deadline::<S, _>(end.write(&[0; 1024]));
+        check_deadline::<S, _>(end.read(&mut [0; 1024]));
+    }
+    check_round_trip(&*end, &peer);
 }
 
-/// Messages go back and forth.
-pub fn k_ping_pong<S: Subject>() {
-    law(|| {
-        const ROUNDS: u64 = 500;
-        let (client, server) = pair::<S>();
-        let serving = pending(&server, |server| {
-            for round in 0..ROUNDS {
-                let mut buf = [0; 8];
-                read_exact(server, &mut buf).unwrap();
-                assert_eq!(u64::from_le_bytes(buf), 2 * round);
-                server.write(&(2 * round + 1).to_le_bytes()).unwrap();
-            }
-        });
+pub(super) fn k_ping_pong<S: Subject>() {
+    const ROUNDS: u64 = 500;
+    let (client, server) = pair::<S>();
+    let serving = pending(&server, |server| {
         for round in 0..ROUNDS {
-            client.write(&(2 * round).to_le_bytes()).unwrap();
             let mut buf = [0; 8];
-            read_exact(&*client, &mut buf).unwrap();
-            assert_eq!(u64::from_le_bytes(buf), 2 * round + 1);
+            read_exact(server, &mut buf).unwrap();
+            assert_eq!(u64::from_le_bytes(buf), 2 * round);
+            server.write(&(2 * round + 1).to_le_bytes()).unwrap();
         }
-        join(serving);
     });
+    for round in 0..ROUNDS {
+        client.write(&(2 * round).to_le_bytes()).unwrap();
+        let mut buf = [0; 8];
+        read_exact(&*client, &mut buf).unwrap();
+        assert_eq!(u64::from_le_bytes(buf), 2 * round + 1);
+    }
+    join(serving);
 }
 
-/// A past deadline ends the reads and the writes that are in progress.
-pub fn k_present_timeout<S: Subject>() {
-    law(|| {
-        let (end, peer) = pair::<S>();
-        let reading = pending(&end, read);
-        let writing = pending(&end, |end| {
-            loop {
-                if let Err(error) = end.write(&[0; 1024]) {
-                    return error;
-                }
+pub(super) fn k_present_timeout<S: Subject>() {
+    let (end, peer) = pair::<S>();
+    let reading = pending(&end, read);
+    let writing = pending(&end, |end| {
+        loop {
+            if let Err(error) = end.write(&[0; 1024]) {
+                return error;
             }
-        });
-        end.set_deadline(past()).unwrap();
-        check_deadline::<S, _>(join(reading));
-        check_deadline::<S, ()>(Err(join(writing)));
-        check_round_trip(&*end, &peer);
+        }
     });
+    end.set_deadline(past()).unwrap();
+    check_deadline::<S, _>(join(reading));
+    check_deadline::<S, ()>(Err(join(writing)));
+    check_round_trip(&*end, &peer);
 }
 
-/// A read deadline does not concern writes.
-pub fn k_read_timeout<S: Subject>() {
-    law(|| {
-        let (end, peer) = pair::<S>();
-        end.set_read_deadline(past()).unwrap();
-        check_deadline::<S, _>(read(&*end));
-        assert_eq!(end.write(b"goes").unwrap(), 4);
-        assert_eq!(read(&*peer).unwrap(), 4);
-        check_deadline::<S, _>(read(&*end));
-    });
+pub(super) fn k_read_timeout<S: Subject>() {
+    let (end, peer) = pair::<S>();
+    end.set_read_deadline(past()).unwrap();
+    check_deadline::<S, _>(read(&*end));
+    assert_eq!(end.write(b"goes").unwrap(), 4);
+    assert_eq!(read(&*peer).unwrap(), 4);
+    check_deadline::<S, _>(read(&*end));
 }
 
-/// A write deadline does not concern reads.
-pub fn k_write_timeout<S: Subject>() {
-    law(|| {
-        let (end, peer) = pair::<S>();
-        end.set_write_deadline(past()).unwrap();
-        check_deadline::<S, _>(end.write(b"stays"));
-        assert_eq!(peer.write(b"comes").unwrap(), 5);
-        assert_eq!(read(&*end).unwrap(), 5);
-        check_deadline::<S, _>(end.write(b"stays"));
-    });
+pub(super) fn k_write_timeout<S: Subject>() {
+    let (end, peer) = pair::<S>();
+    end.set_write_deadline(past()).unwrap();
+    check_deadline::<S, _>(end.write(b"stays"));
+    assert_eq!(peer.write(b"comes").unwrap(), 5);
+    assert_eq!(read(&*end).unwrap(), 5);
+    check_deadline::<S, _>(end.write(b"stays"));
 }

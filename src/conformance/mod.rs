@@ -7,16 +7,25 @@
 //!
 //! ```
 //! use netwheel::conformance::Subject;
-//! use netwheel::{Deadline, net::UnixStream};
+//! use netwheel::{Deadline, SetDeadline, net::UnixStream};
 //! use std::io::{self, Read, Write};
 //! use std::net::Shutdown;
 //!
 //! struct Wrapped(UnixStream);
 //!
+//! impl SetDeadline for Wrapped {
+//!     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+//!         self.0.set_read_deadline(deadline)
+//!     }
+//!
+//!     fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+//!         self.0.set_write_deadline(deadline)
+//!     }
+//! }
+//!
 //! impl Subject for Wrapped {
 //!     fn pair() -> io::Result<(Self, Self)> {
-//!         let (a, b) = UnixStream::pair()?;
-//!         Ok((Self(a), Self(b)))
+//!         UnixStream::pair().map(|(a, b)| (Self(a), Self(b)))
 //!     }
 //!
 //!     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
@@ -31,14 +40,6 @@
 //!         self.0.shutdown(Shutdown::Write)
 //!     }
 //!
-//!     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-//!         self.0.set_read_deadline(deadline)
-//!     }
-//!
-//!     fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-//!         self.0.set_write_deadline(deadline)
-//!     }
-//!
 //!     fn close(&self) -> io::Result<()> {
 //!         self.0.close()
 //!     }
@@ -49,13 +50,13 @@
 //!     netwheel::conformance_tests!(super::Wrapped: reading, writing, stream, duplex, shared);
 //! }
 //!
-//! // Or one law by itself:
-//! netwheel::conformance::k_past_timeout::<Wrapped>();
+//! // Or one law, anywhere:
+//! netwheel::conformance::check::<Wrapped>("k_past_timeout");
 //! ```
 //!
-//! Each law is a function of its own. Its name begins with the number of the case it keeps, as in
-//! the table of cases in `tests/cases.txt`. It makes its own pair, panics if the law is broken, and
-//! also if it takes longer than a minute.
+//! [`check`] lists the laws. The name of each begins with the number of the case that it keeps, as
+//! in the table of cases in `tests/cases.txt`. It makes its own pair, panics if the law is broken,
+//! and also if it takes longer than a minute.
 //!
 //! | group | holds for |
 //! |---|---|
@@ -69,34 +70,87 @@
 //! ends early, that what must end ends, and with which error. The exception is `b1` and `b3`, which
 //! look for a length of wait at which the subject is less than a tenth late; on a machine that has
 //! nothing else to do they end after a few milliseconds.
-#![expect(clippy::missing_panics_doc, reason = "each law does, if it is broken")]
+
+#[macro_use]
+mod wrapped;
 
 mod duplex;
+mod laws;
 mod reading;
 mod shared;
 mod stream;
 mod support;
 mod writing;
 
-pub use duplex::*;
-pub use reading::*;
-pub use shared::*;
-pub use stream::*;
-pub use writing::*;
+pub use laws::check;
 
-use crate::Deadline;
+use crate::SetDeadline;
 use std::io;
 
 /// One end of a connected pair, with deadlines.
 ///
-/// All methods are called from several threads at once.
-pub trait Subject: Send + Sized + Sync + 'static {
+/// All methods are called from several threads at once. Deadlines cannot be set after a close.
+///
+/// The [module](self) has one with all that it takes, which the examples of the methods have too.
+/// This one is not for streams:
+///
+/// ```
+/// use netwheel::conformance::{Subject, check};
+/// use netwheel::net::UnixDatagram;
+/// use std::io;
+/// # use netwheel::{Deadline, SetDeadline};
+///
+/// struct Messages(UnixDatagram); // and its `SetDeadline`
+/// # impl SetDeadline for Messages {
+/// #     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+/// #         self.0.set_read_deadline(deadline)
+/// #     }
+/// #     fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+/// #         self.0.set_write_deadline(deadline)
+/// #     }
+/// # }
+///
+/// impl Subject for Messages {
+///     fn pair() -> io::Result<(Self, Self)> {
+///         UnixDatagram::pair().map(|(a, b)| (Self(a), Self(b)))
+///     }
+///
+///     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+///         self.0.recv(buf)
+///     }
+///
+///     fn write(&self, buf: &[u8]) -> io::Result<usize> {
+///         self.0.send(buf)
+///     }
+///
+///     fn end_writing(&self) -> io::Result<()> {
+///         Err(io::ErrorKind::Unsupported.into()) // the group `stream` asks for it
+///     }
+///
+///     fn close(&self) -> io::Result<()> {
+///         self.0.close()
+///     }
+/// }
+///
+/// check::<Messages>("k_ping_pong");
+/// ```
+pub trait Subject: SetDeadline + Send + Sized + Sync + 'static {
     /// Two ends that are connected: what is written to the first is read from the second, and in
     /// the `duplex` group the other way round too.
     ///
     /// # Errors
     ///
     /// Any error fails the law.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    /// # }
+    /// let (writer, reader) = Wrapped::pair()?;
+    /// assert_eq!(writer.write(b"word")?, 4);
+    /// let mut buf = [0; 4];
+    /// assert_eq!((reader.read(&mut buf)?, &buf), (4, b"word"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn pair() -> io::Result<(Self, Self)>;
 
     /// Reads some bytes or one datagram; waits until there is one.
@@ -104,6 +158,21 @@ pub trait Subject: Send + Sized + Sync + 'static {
     /// # Errors
     ///
     /// Which errors there must be is what the laws are about.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    /// # }
+    /// use std::thread;
+    ///
+    /// let (writer, reader) = Wrapped::pair()?;
+    /// thread::scope(|scope| {
+    ///     let reading = scope.spawn(|| reader.read(&mut [0; 8]));
+    ///     writer.write(b"word")?;
+    ///     assert_eq!(reading.join().unwrap()?, 4, "what there is, and no more");
+    ///     io::Result::Ok(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Writes some bytes or one datagram; waits until there is room.
@@ -111,6 +180,22 @@ pub trait Subject: Send + Sized + Sync + 'static {
     /// # Errors
     ///
     /// As [`read`](Self::read).
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    /// # }
+    /// use std::time::Duration;
+    ///
+    /// let (writer, _reader) = Wrapped::pair()?; // which reads nothing
+    /// writer.set_write_deadline(Duration::from_millis(5).into())?;
+    /// let full = loop {
+    ///     if let Err(error) = writer.write(&[0; 4096]) {
+    ///         break error;
+    ///     }
+    /// };
+    /// assert!(Wrapped::is_deadline(&full));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
 
     /// Lets the peer read an end, and keeps what can still be read here. Asked of streams only.
@@ -118,132 +203,80 @@ pub trait Subject: Send + Sized + Sync + 'static {
     /// # Errors
     ///
     /// Any error fails the law.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    /// # }
+    /// let (here, there) = Wrapped::pair()?;
+    /// there.write(b"word")?;
+    /// here.end_writing()?;
+    /// assert_eq!(there.read(&mut [0; 8])?, 0);
+    /// assert_eq!(here.read(&mut [0; 8])?, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn end_writing(&self) -> io::Result<()>;
-
-    /// Moves the read deadline.
-    ///
-    /// # Errors
-    ///
-    /// After a close.
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()>;
-
-    /// Moves the write deadline.
-    ///
-    /// # Errors
-    ///
-    /// After a close.
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()>;
-
-    /// Moves both.
-    ///
-    /// # Errors
-    ///
-    /// After a close.
-    fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.set_read_deadline(deadline)?;
-        self.set_write_deadline(deadline)
-    }
 
     /// Closes this end, and releases whoever waits here.
     ///
     /// # Errors
     ///
     /// If it is closed already.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    /// # }
+    /// use std::thread;
+    ///
+    /// let (here, _there) = Wrapped::pair()?;
+    /// thread::scope(|scope| {
+    ///     let reading = scope.spawn(|| here.read(&mut [0; 8]));
+    ///     here.close().unwrap();
+    ///     assert!(Wrapped::is_closed(&reading.join().unwrap().unwrap_err()));
+    /// });
+    /// assert!(Wrapped::is_closed(&here.close().unwrap_err()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn close(&self) -> io::Result<()>;
 
-    /// Whether an error means that the deadline has passed.
+    /// Whether an error means that the deadline has passed; [`is_deadline`](crate::is_deadline)
+    /// unless it is told otherwise.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    ///     // Of a codec, whose errors are those of its socket in an envelope.
+    ///     fn is_deadline(error: &io::Error) -> bool {
+    ///         let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    ///         netwheel::is_deadline(inner.unwrap_or(error))
+    ///     }
+    /// # }
+    ///
+    /// let (reader, _writer) = Wrapped::pair()?;
+    /// reader.set_read_deadline(std::time::Instant::now().into())?;
+    /// let error = io::Error::other(reader.read(&mut [0; 8]).unwrap_err());
+    /// assert!(Wrapped::is_deadline(&error) && !Wrapped::is_closed(&error));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     fn is_deadline(error: &io::Error) -> bool {
         crate::is_deadline(error)
     }
 
-    /// Whether an error means that this end was closed.
+    /// Whether an error means that this end was closed; [`is_closed`](crate::is_closed) unless it
+    /// is told otherwise.
+    ///
+    /// ```
+    #[doc = wrapped!()]
+    ///     // Of a pool, which knows no close but its own.
+    ///     fn is_closed(error: &io::Error) -> bool {
+    ///         error.kind() == io::ErrorKind::NotConnected
+    ///     }
+    /// # }
+    ///
+    /// let error = io::Error::new(io::ErrorKind::NotConnected, "given back");
+    /// assert!(Wrapped::is_closed(&error) && !Wrapped::is_deadline(&error));
+    /// ```
     #[must_use]
     fn is_closed(error: &io::Error) -> bool {
         crate::is_closed(error)
     }
-}
-
-/// Stamps the laws of some groups as tests of one [`Subject`](crate::conformance::Subject): one
-/// `#[test]` a law, under the law's name, in the module where it is called.
-#[macro_export]
-macro_rules! conformance_tests {
-    ($subject:ty: $($group:ident),+ $(,)?) => {
-        $($crate::conformance_tests!(@group $group $subject);)+
-    };
-    (@group reading $subject:ty) => {
-        $crate::conformance_tests! { @laws $subject:
-            a1_read_timeout
-            a2_read_timeout_must_not_return
-            a5_read_timeout_unblocks_read
-            a7_far_deadlines_break_nothing
-            b1_read_timeout_fluctuation
-            c2_read_deadline_race
-            c3_concurrent_set_deadline
-            cl8_closed_beats_expired
-            d1_close_refuses_everything
-            d2_close_unblocks_read
-            d7_a_close_is_final
-            dl13_a_pending_read_obeys_a_later_deadline
-            dl13_a_pending_read_obeys_an_earlier_deadline
-            dl13_a_pending_read_outlives_a_cleared_deadline
-            dl13_a_pending_read_ignores_the_write_deadline
-            l_read_scenarios
-            n4_the_same_instant_twice
-            n9_extreme_deadlines
-        }
-    };
-    (@group writing $subject:ty) => {
-        $crate::conformance_tests! { @laws $subject:
-            a3_write_timeout
-            a4_write_timeout_must_not_return
-            a6_write_timeout_unblocks_write
-            b3_write_timeout_fluctuation
-            d2_close_unblocks_write
-            l_write_scenarios
-            n15_a_steady_writer_notices_its_deadline
-        }
-    };
-    (@group stream $subject:ty) => {
-        $crate::conformance_tests! { @laws $subject:
-            d9_an_end_comes_after_the_data
-            d12_an_end_reaches_a_parked_reader
-            d13_writing_to_a_closed_peer_fails
-            io4_nothing_to_move_fails_as_something_would
-            io6_a_read_that_timed_out_takes_nothing
-            k_basic_io
-            wt2_an_expired_deadline_beats_an_end
-        }
-    };
-    (@group duplex $subject:ty) => {
-        $crate::conformance_tests! { @laws $subject:
-            c1_prolonged_timeouts
-            dl15_every_change_of_both_deadlines
-            k_close_timeout
-            k_future_timeout
-            k_past_timeout
-            k_ping_pong
-            k_present_timeout
-            k_read_timeout
-            k_write_timeout
-        }
-    };
-    (@group shared $subject:ty) => {
-        $crate::conformance_tests! { @laws $subject:
-            c4_racy_read
-            c4_racy_write
-            cl1_a_close_releases_every_reader
-            fdm7_every_reader_meets_the_deadline
-            k_concurrent_methods
-            rg8_each_reader_gets_its_share
-        }
-    };
-    (@laws $subject:ty: $($law:ident)*) => {
-        $(
-            #[test]
-            fn $law() {
-                $crate::conformance::$law::<$subject>();
-            }
-        )*
-    };
 }

@@ -5,12 +5,8 @@ use crate::Deadline;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-/// How long a law may take on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a thread is given to get stuck where a law wants it. The law holds all the same if it
 /// has not: then something else is tested.
@@ -35,23 +31,6 @@ pub(super) fn hour() -> Deadline {
 pub(super) fn past() -> Deadline {
     let now = Instant::now();
     now.checked_sub(Duration::from_secs(5)).unwrap_or(now).into()
-}
-
-/// Runs a law in a thread of its own.
-pub(super) fn law(body: impl FnOnce() + Send + 'static) {
-    let (sender, receiver) = mpsc::channel();
-    let thread = thread::spawn(move || {
-        body();
-        // Whoever receives may have given up.
-        let _ = sender.send(());
-    });
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(()) => {}
-        Err(RecvTimeoutError::Timeout) => panic!("something that must end has not ended"),
-        Err(RecvTimeoutError::Disconnected) => {
-            resume_unwind(thread.join().expect_err("it ended without a word"))
-        }
-    }
 }
 
 /// The writer and the reader.

@@ -2,7 +2,7 @@
 
 use netwheel::net::{TcpListener, TcpStream, UnixStream};
 use netwheel::pipe::{PipeReader, PipeWriter, pipe};
-use netwheel::{Deadline, Pollable};
+use netwheel::{Deadline, Pollable, SetDeadline};
 use std::io;
 use std::os::unix;
 
@@ -32,10 +32,8 @@ pub(crate) fn any() -> io::Result<(Any, Any)> {
     Ok((Pollable::new(a)?, Pollable::new(b)?))
 }
 
-/// What the laws ask for beside reading and writing.
-pub(crate) trait Handle {
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()>;
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()>;
+/// What the laws ask for beside reading, writing and deadlines.
+pub(crate) trait Handle: SetDeadline {
     fn close(&self) -> io::Result<()>;
 }
 
@@ -43,14 +41,6 @@ macro_rules! handles {
     ($($type:ty),*) => {
         $(
             impl Handle for $type {
-                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    self.set_read_deadline(deadline)
-                }
-
-                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    self.set_write_deadline(deadline)
-                }
-
                 fn close(&self) -> io::Result<()> {
                     self.close()
                 }
@@ -61,14 +51,6 @@ macro_rules! handles {
 handles!(TcpStream, UnixStream, PipeReader, PipeWriter);
 
 impl Handle for Any {
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.set_read_deadline(deadline)
-    }
-
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.set_write_deadline(deadline)
-    }
-
     /// The file is closed for the peer too: `Pollable` leaves that to the file's owner.
     fn close(&self) -> io::Result<()> {
         self.close()?;
@@ -77,6 +59,15 @@ impl Handle for Any {
 }
 
 impl<R: Handle, W: Handle> Handle for End<R, W> {
+    fn close(&self) -> io::Result<()> {
+        match self {
+            Self::Reader(end) => end.close(),
+            Self::Writer(end) => end.close(),
+        }
+    }
+}
+
+impl<R: Handle, W: Handle> SetDeadline for End<R, W> {
     fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
         match self {
             Self::Reader(end) => end.set_read_deadline(deadline),
@@ -88,13 +79,6 @@ impl<R: Handle, W: Handle> Handle for End<R, W> {
         match self {
             Self::Reader(end) => end.set_write_deadline(deadline),
             Self::Writer(end) => end.set_write_deadline(deadline),
-        }
-    }
-
-    fn close(&self) -> io::Result<()> {
-        match self {
-            Self::Reader(end) => end.close(),
-            Self::Writer(end) => end.close(),
         }
     }
 }
@@ -140,9 +124,10 @@ macro_rules! hold {
                     }
                 }
 
-                hold!(@deadlines);
+                hold!(@close);
             }
 
+            hold!(@deadlines Ends);
             netwheel::conformance_tests!(Ends: reading, writing, stream);
         }
     };
@@ -170,23 +155,27 @@ macro_rules! hold {
                     $end
                 }
 
-                hold!(@deadlines);
+                hold!(@close);
             }
 
+            hold!(@deadlines Stream);
             netwheel::conformance_tests!(Stream: reading, writing, stream, duplex);
         }
     };
-    (@deadlines) => {
-        fn set_read_deadline(&self, deadline: netwheel::Deadline) -> std::io::Result<()> {
-            $crate::streams::Handle::set_read_deadline(&self.0, deadline)
-        }
-
-        fn set_write_deadline(&self, deadline: netwheel::Deadline) -> std::io::Result<()> {
-            $crate::streams::Handle::set_write_deadline(&self.0, deadline)
-        }
-
+    (@close) => {
         fn close(&self) -> std::io::Result<()> {
             $crate::streams::Handle::close(&self.0)
+        }
+    };
+    (@deadlines $type:ty) => {
+        impl netwheel::SetDeadline for $type {
+            fn set_read_deadline(&self, deadline: netwheel::Deadline) -> std::io::Result<()> {
+                netwheel::SetDeadline::set_read_deadline(&self.0, deadline)
+            }
+
+            fn set_write_deadline(&self, deadline: netwheel::Deadline) -> std::io::Result<()> {
+                netwheel::SetDeadline::set_write_deadline(&self.0, deadline)
+            }
         }
     };
 }

@@ -1,15 +1,15 @@
 //! The forms in which the methods of a socket come.
 
-use netwheel::Deadline;
 use netwheel::conformance::Subject;
 use netwheel::rt::Runtime;
+use netwheel::{Deadline, SetDeadline};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 /// One end of a pair of some type.
-pub(crate) trait Socket: Send + Sized + Sync + 'static {
+pub(crate) trait Socket: SetDeadline + Send + Sized + Sync + 'static {
     fn pair() -> io::Result<(Self, Self)>;
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
@@ -18,9 +18,6 @@ pub(crate) trait Socket: Send + Sized + Sync + 'static {
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
     fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
     fn end_writing(&self) -> io::Result<()>;
-    fn set_deadline(&self, deadline: Deadline) -> io::Result<()>;
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()>;
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()>;
     fn close(&self) -> io::Result<()>;
 }
 
@@ -31,23 +28,32 @@ macro_rules! common {
             self.0.end_writing()
         }
 
-        fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_deadline(deadline)
-        }
-
-        fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_read_deadline(deadline)
-        }
-
-        fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_write_deadline(deadline)
-        }
-
         fn close(&self) -> io::Result<()> {
             self.0.close()
         }
     };
 }
+
+macro_rules! deadlines {
+    ($($form:ident),*) => {
+        $(
+            impl<T: Socket> SetDeadline for $form<T> {
+                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_read_deadline(deadline)
+                }
+
+                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_write_deadline(deadline)
+                }
+
+                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_deadline(deadline)
+                }
+            }
+        )*
+    };
+}
+deadlines!(Blocking, Tasks, Foreign, Polled);
 
 /// The thread blocks.
 pub(crate) struct Blocking<T>(T);

@@ -1,8 +1,8 @@
 //! Pairs of each type.
 
 use super::forms::Socket;
-use netwheel::Deadline;
 use netwheel::net::{TcpListener, TcpStream, UdpSocket};
+use netwheel::{Deadline, SetDeadline};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -10,23 +10,21 @@ use std::task::{Context, Poll};
 
 pub(crate) struct Tcp(TcpStream);
 
-/// The deadlines of a type with one field, and its close.
+/// The deadlines of a type with one field.
 macro_rules! deadlines {
-    () => {
-        fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_deadline(deadline)
-        }
+    ($type:ty) => {
+        impl SetDeadline for $type {
+            fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                self.0.set_read_deadline(deadline)
+            }
 
-        fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_read_deadline(deadline)
-        }
+            fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                self.0.set_write_deadline(deadline)
+            }
 
-        fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-            self.0.set_write_deadline(deadline)
-        }
-
-        fn close(&self) -> io::Result<()> {
-            self.0.close()
+            fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                self.0.set_deadline(deadline)
+            }
         }
     };
 }
@@ -78,8 +76,12 @@ macro_rules! streams {
                     self.0.shutdown(Shutdown::Write)
                 }
 
-                deadlines!();
+                fn close(&self) -> io::Result<()> {
+                    self.0.close()
+                }
             }
+
+            deadlines!($type);
         )*
     };
 }
@@ -144,8 +146,12 @@ macro_rules! messages {
                     Err(io::ErrorKind::Unsupported.into())
                 }
 
-                deadlines!();
+                fn close(&self) -> io::Result<()> {
+                    self.0.close()
+                }
             }
+
+            deadlines!($type);
         )*
     };
 }

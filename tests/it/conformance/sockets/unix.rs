@@ -3,7 +3,7 @@
 use super::super::forms::Socket;
 use netwheel::net::{UnixDatagram, UnixStream};
 use netwheel::pipe::{PipeReader, PipeWriter, pipe};
-use netwheel::{Deadline, Pollable};
+use netwheel::{Deadline, Pollable, SetDeadline};
 use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -58,19 +58,9 @@ impl Socket for Any {
         self.0.close()?;
         self.0.get_ref().shutdown(Shutdown::Both)
     }
-
-    fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_deadline(deadline)
-    }
-
-    fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_read_deadline(deadline)
-    }
-
-    fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-        self.0.set_write_deadline(deadline)
-    }
 }
+
+deadlines!(Any);
 
 /// An end of a pipe. The end that writes cannot read, and the other way round.
 pub(crate) enum End {
@@ -144,10 +134,12 @@ macro_rules! pipes {
                     self.close()
                 }
 
-                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    each_end!(self, end => end.set_deadline(deadline))
+                fn close(&self) -> io::Result<()> {
+                    each_end!(self, end => end.close())
                 }
+            }
 
+            impl SetDeadline for $type {
                 fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
                     each_end!(self, end => end.set_read_deadline(deadline))
                 }
@@ -156,8 +148,8 @@ macro_rules! pipes {
                     each_end!(self, end => end.set_write_deadline(deadline))
                 }
 
-                fn close(&self) -> io::Result<()> {
-                    each_end!(self, end => end.close())
+                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    each_end!(self, end => end.set_deadline(deadline))
                 }
             }
         )*
