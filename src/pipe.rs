@@ -37,12 +37,15 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 /// mode makes reads here block in the kernel, where no deadline reaches them (IO-11).
 ///
 /// ```
-/// use netwheel::pipe::pipe;
-/// use std::io::{Read, Write};
+/// use netwheel::pipe::PipeReader;
+/// use std::process::{Command, Stdio};
+/// use std::{io, time::Duration};
 ///
-/// let (mut reader, mut writer) = pipe()?;
-/// writer.write_all(b"hello")?;
-/// reader.read_exact(&mut [0; 5])?;
+/// let mut child = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+/// let stdout = PipeReader::from(child.stdout.take().unwrap());
+/// stdout.set_deadline(Duration::from_secs(60))?;
+/// assert_eq!(io::read_to_string(stdout)?, "hello\n");
+/// # child.wait()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct PipeReader {
@@ -65,12 +68,17 @@ read_traits!(PipeReader, file);
 /// does not ignore it as Rust's do.
 ///
 /// ```
-/// use netwheel::pipe::pipe;
-/// use std::io::{Read, Write};
+/// use netwheel::{is_deadline, pipe::pipe};
+/// use std::io::{ErrorKind, Write};
+/// use std::time::Duration;
 ///
-/// let (mut reader, mut writer) = pipe()?;
-/// writer.write_all(b"hello")?;
-/// reader.read_exact(&mut [0; 5])?;
+/// let (reader, mut writer) = pipe()?;
+/// writer.set_deadline(Duration::from_millis(5))?;
+/// let error = writer.write_all(&[0; 1 << 20]).unwrap_err();
+/// assert!(is_deadline(&error), "nobody reads");
+/// drop(reader);
+/// writer.set_deadline(None)?;
+/// assert_eq!(writer.write_all(b"?").unwrap_err().kind(), ErrorKind::BrokenPipe);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct PipeWriter {

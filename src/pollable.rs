@@ -43,10 +43,12 @@ impl<T: AsFd> Pollable<T> {
     ///
     /// ```
     /// use netwheel::Pollable;
+    /// use std::{fs::File, io::ErrorKind};
     ///
     /// let (reader, _writer) = std::io::pipe()?;
-    /// let reader = Pollable::new(reader)?;
-    /// reader.set_deadline(std::time::Duration::from_secs(1))?;
+    /// assert!(Pollable::new(reader).is_ok());
+    /// let file = File::open(std::env::current_exe()?)?;
+    /// assert_eq!(Pollable::new(file).unwrap_err().kind(), ErrorKind::Unsupported);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(file: T) -> io::Result<Self> {
@@ -71,10 +73,17 @@ impl<T: AsFd> Pollable<T> {
     /// The file, in the mode in which it came.
     ///
     /// ```
-    /// use netwheel::Pollable;
+    /// use netwheel::{Pollable, is_deadline};
+    /// use std::io::{Read, Write};
+    /// use std::time::Instant;
     ///
-    /// let (reader, _writer) = std::io::pipe()?;
-    /// let _reader: std::io::PipeReader = Pollable::new(reader)?.into_inner();
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let mut pollable = Pollable::new(reader)?;
+    /// pollable.set_deadline(Instant::now())?;
+    /// assert!(is_deadline(&pollable.read(&mut [0]).unwrap_err()));
+    /// let mut reader = pollable.into_inner(); // which has no deadlines, and blocks
+    /// writer.write_all(b"!")?;
+    /// assert_eq!(reader.read(&mut [0])?, 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_inner(self) -> T {

@@ -69,12 +69,15 @@ impl<L> Listener<L> {
     /// Gives each connection of `listener` these bounds, which begin when it is accepted.
     ///
     /// ```
-    /// use netwheel::{Bounds, axum::Listener, net::TcpListener};
-    /// use std::time::Duration;
+    /// use ::axum::serve::Listener as _;
+    /// use netwheel::{Bounds, axum::Listener, is_deadline, net::{TcpListener, TcpStream}};
+    /// use std::{io::Read, time::Duration};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// let listener = Listener::new(listener, Bounds::new().idle(Duration::from_secs(60)));
-    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// let _silent = TcpStream::connect(listener.local_addr()?)?;
+    /// let mut listener = Listener::new(listener, Bounds::new().idle(Duration::from_millis(5)));
+    /// let (mut connection, _) = pollster::block_on(listener.accept());
+    /// assert!(is_deadline(&connection.read(&mut [0]).unwrap_err()));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(listener: L, bounds: Bounds) -> Self {
@@ -85,11 +88,11 @@ impl<L> Listener<L> {
     ///
     /// ```
     /// use netwheel::{Bounds, axum::Listener, net::TcpListener};
-    /// use std::time::Duration;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// let listener = Listener::new(listener, Bounds::new().idle(Duration::from_secs(60)));
-    /// println!("listening on {}", listener.get_ref().local_addr()?);
+    /// let address = listener.local_addr()?;
+    /// let listener = Listener::new(listener, Bounds::new());
+    /// assert_eq!(listener.get_ref().local_addr()?, address);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn get_ref(&self) -> &L {

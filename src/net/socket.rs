@@ -77,12 +77,16 @@ macro_rules! socket {
             /// What the kernel says, and if the process is out of descriptors for the poller.
             ///
             /// ```
-            /// use netwheel::net::UdpSocket;
+            /// use netwheel::{is_deadline, net::UdpSocket};
             /// use std::time::Duration;
             ///
-            /// let socket = UdpSocket::from_std(std::net::UdpSocket::bind("127.0.0.1:0")?)?;
-            /// socket.set_deadline(Duration::from_secs(1))?;
-            /// let _back: std::net::UdpSocket = socket.into();
+            /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+            /// let address = socket.local_addr()?;
+            /// let socket = UdpSocket::from_std(socket)?;
+            /// socket.set_deadline(Duration::from_millis(5))?;
+            /// assert!(is_deadline(&socket.recv(&mut [0]).unwrap_err()));
+            /// let back: std::net::UdpSocket = socket.into();
+            /// assert_eq!(back.local_addr()?, address);
             /// # Ok::<(), std::io::Error>(())
             /// ```
             pub fn from_std(socket: $std) -> ::std::io::Result<Self> {
@@ -273,6 +277,7 @@ macro_rules! option_methods {
             ///
             #[doc = $make]
             #[doc = concat!("socket.", stringify!($set), "(", $value, ")?;")]
+            #[doc = concat!("assert_eq!(socket.", stringify!($get), "()?, ", $value, ");")]
             /// # Ok::<(), std::io::Error>(())
             /// ```
             pub fn $set(&self, value: $type) -> ::std::io::Result<()> {

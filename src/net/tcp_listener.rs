@@ -39,10 +39,11 @@ impl TcpListener {
     /// If the address does not resolve, and whatever the kernel says to the last of the addresses.
     ///
     /// ```
-    /// use netwheel::net::TcpListener;
+    /// use netwheel::net::{TcpListener, TcpStream};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// println!("listening on {}", listener.local_addr()?);
+    /// assert_ne!(listener.local_addr()?.port(), 0);
+    /// assert!(TcpStream::connect(listener.local_addr()?).is_ok());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {

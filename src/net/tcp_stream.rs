@@ -64,12 +64,15 @@ impl TcpStream {
     /// A timeout that has passed, and what the kernel says. A timeout of zero has passed at once.
     ///
     /// ```
-    /// use netwheel::net::{TcpListener, TcpStream};
+    /// use netwheel::{is_deadline, net::{TcpListener, TcpStream}};
     /// use std::time::Duration;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let address = listener.local_addr()?;
-    /// let _stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    /// let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10))?;
+    /// assert_eq!(stream.peer_addr()?, address);
+    /// let late = TcpStream::connect_timeout(&address, Duration::ZERO);
+    /// assert!(is_deadline(&late.unwrap_err()));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn connect_timeout(address: &SocketAddr, timeout: Duration) -> io::Result<Self> {

@@ -67,11 +67,12 @@ impl UnixDatagram {
     ///
     /// ```
     /// use netwheel::net::UnixDatagram;
+    /// use std::os::linux::net::SocketAddrExt;
     /// use std::os::unix::net::SocketAddr;
     ///
-    /// let path = std::env::temp_dir().join(format!("netwheel-dgram-bind-addr-{}", std::process::id()));
-    /// let _socket = UnixDatagram::bind_addr(&SocketAddr::from_pathname(&path)?)?;
-    /// std::fs::remove_file(path)?;
+    /// let name = format!("netwheel-dgram-{}", std::process::id());
+    /// let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+    /// assert_eq!(socket.local_addr()?.as_abstract_name(), Some(name.as_bytes()));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {

@@ -20,14 +20,17 @@ use std::time::Duration;
 /// [`close`](Self::close) that wakes.
 ///
 /// ```
-/// use netwheel::net::UnixStream;
+/// use netwheel::{is_deadline, net::UnixStream};
 /// use std::io::{Read, Write};
 /// use std::time::Duration;
 ///
 /// let (mut a, mut b) = UnixStream::pair()?;
-/// b.set_deadline(Duration::from_secs(1))?;
 /// a.write_all(b"hello")?;
-/// b.read_exact(&mut [0; 5])?;
+/// let mut buf = [0; 5];
+/// b.read_exact(&mut buf)?;
+/// assert_eq!(&buf, b"hello");
+/// b.set_deadline(Duration::from_millis(5))?;
+/// assert!(is_deadline(&b.read(&mut buf).unwrap_err()), "there is no more");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct UnixStream {
@@ -160,11 +163,12 @@ impl UnixStream {
     ///
     /// ```
     /// use netwheel::net::UnixStream;
-    /// use std::io::{Read, Write};
+    /// use std::io::{self, Write};
     ///
-    /// let (mut a, mut b) = UnixStream::pair()?;
+    /// let (mut a, b) = UnixStream::pair()?;
     /// a.write_all(b"hello")?;
-    /// b.read_exact(&mut [0; 5])?;
+    /// drop(a);
+    /// assert_eq!(io::read_to_string(b)?, "hello");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn pair() -> io::Result<(Self, Self)> {

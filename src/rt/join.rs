@@ -17,8 +17,15 @@ pub(crate) type Panic = Box<dyn Any + Send>;
 /// use netwheel::rt::Runtime;
 ///
 /// let runtime = Runtime::new()?;
-/// let task = runtime.spawn(async { 1 + 1 });
-/// assert_eq!(runtime.block_on(task).unwrap(), 2);
+/// let tasks: Vec<_> = (1..=3).map(|n| runtime.spawn(async move { n * n })).collect();
+/// let sum = runtime.block_on(async {
+///     let mut sum = 0;
+///     for task in tasks {
+///         sum += task.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 14);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct JoinHandle<T> {
@@ -50,9 +57,16 @@ impl<T> JoinHandle<T> {
     ///
     /// ```
     /// use netwheel::rt::Runtime;
+    /// use std::sync::mpsc;
     ///
     /// let runtime = Runtime::new()?;
-    /// runtime.spawn(std::future::pending::<()>()).cancel();
+    /// let (sender, dropped) = mpsc::channel::<()>();
+    /// let task = runtime.spawn(async move {
+    ///     let _sender = sender;
+    ///     std::future::pending::<()>().await
+    /// });
+    /// task.cancel();
+    /// assert!(dropped.recv().is_err(), "what the task had is gone");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn cancel(mut self) {

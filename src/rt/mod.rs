@@ -25,14 +25,17 @@ pub(crate) use worker::Blocked;
 /// Lets the other tasks that can run do so, once each.
 ///
 /// ```
-/// use netwheel::rt::{self, Runtime};
+/// use netwheel::rt;
+/// use std::{cell::Cell, rc::Rc};
 ///
-/// let runtime = Runtime::new()?;
-/// runtime.block_on(async {
-///     for _ in 0..1000 {
-///         rt::yield_now().await; // the other tasks' turn
-///     }
-/// });
+/// let log = Rc::new(Cell::new(0));
+/// rt::run_local(async {
+///     let other = Rc::clone(&log);
+///     let _task = rt::spawn_local(async move { other.set(1) });
+///     assert_eq!(log.get(), 0);
+///     rt::yield_now().await; // the other's turn
+///     assert_eq!(log.get(), 1);
+/// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub async fn yield_now() {

@@ -43,6 +43,9 @@ pub struct Runtime {
 /// use netwheel::rt::Runtime;
 ///
 /// let runtime = Runtime::builder().workers(2).name("proxy").build()?;
+/// let name = runtime.spawn(async { std::thread::current().name().map(str::to_owned) });
+/// let name = runtime.block_on(name).unwrap().unwrap();
+/// assert!(name == "proxy-0" || name == "proxy-1");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -94,9 +97,11 @@ impl Builder {
     ///
     /// ```
     /// use netwheel::rt::Runtime;
+    /// use std::io::ErrorKind;
     ///
-    /// let runtime = Runtime::builder().descriptors(500).build()?;
-    /// # Ok::<(), std::io::Error>(())
+    /// assert!(Runtime::builder().descriptors(500).build().is_ok());
+    /// let error = Runtime::builder().descriptors(usize::MAX).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidInput, "more than the process may have");
     /// ```
     pub fn descriptors(mut self, descriptors: usize) -> Self {
         self.descriptors = descriptors;
@@ -149,6 +154,7 @@ impl Builder {
     /// let first = shards[0].block_on(async { TcpListener::bind_reuse_port("127.0.0.1:0") })?;
     /// let address = first.local_addr()?;
     /// let second = shards[1].block_on(async { TcpListener::bind_reuse_port(address) })?;
+    /// assert_eq!((shards.len(), second.local_addr()?), (2, address));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -187,7 +193,10 @@ impl Runtime {
     /// ```
     /// use netwheel::rt::Runtime;
     ///
-    /// let _runtime = Runtime::builder().workers(1).name("one").build()?;
+    /// let runtime = Runtime::builder().workers(1).build()?;
+    /// let thread = || runtime.spawn(async { std::thread::current().id() });
+    /// let (one, other) = runtime.block_on(async { (thread().await, thread().await) });
+    /// assert_eq!(one.unwrap(), other.unwrap(), "one worker runs all tasks");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn builder() -> Builder {
@@ -220,10 +229,16 @@ impl Runtime {
     /// If called by a worker of any runtime, which it would keep from working.
     ///
     /// ```
-    /// use netwheel::rt::Runtime;
+    /// use netwheel::{net::TcpListener, rt::Runtime};
     ///
     /// let runtime = Runtime::new()?;
-    /// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+    /// // Opened in it, so that its workers drive it.
+    /// let listener = runtime.block_on(async { TcpListener::bind("127.0.0.1:0") })?;
+    /// let address = listener.local_addr()?;
+    /// let accepting = runtime.spawn(async move { listener.accept_async().await });
+    /// let client = std::net::TcpStream::connect(address)?;
+    /// let (_stream, peer) = runtime.block_on(accepting).unwrap()?;
+    /// assert_eq!(peer, client.local_addr()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -260,10 +275,13 @@ impl Runtime {
     /// What the runtime's poller has done so far.
     ///
     /// ```
-    /// use netwheel::rt::Runtime;
+    /// use netwheel::rt::{Runtime, sleep};
+    /// use std::time::Duration;
     ///
     /// let runtime = Runtime::new()?;
-    /// println!("{:?}", runtime.stats());
+    /// let before = runtime.stats();
+    /// runtime.block_on(async { sleep(Duration::from_millis(5)).await });
+    /// assert!(runtime.stats().polls > before.polls, "somebody waited for that");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]

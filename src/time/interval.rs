@@ -43,10 +43,13 @@ pub fn interval(period: Duration) -> Interval {
 /// use netwheel::time::interval;
 /// use std::time::Duration;
 ///
-/// let mut ticks = interval(Duration::from_millis(1));
+/// let mut ticks = interval(Duration::from_millis(5));
 /// pollster::block_on(async {
-///     for _ in 0..3 {
-///         ticks.tick().await;
+///     let first = ticks.tick().await;
+///     std::thread::sleep(Duration::from_millis(12)); // one is left out
+///     for _ in 0..2 {
+///         let since = ticks.tick().await - first;
+///         assert_eq!(since.as_nanos() % 5_000_000, 0, "a number of periods");
 ///     }
 /// });
 /// ```
@@ -72,11 +75,10 @@ impl Interval {
     /// let begun = Instant::now();
     /// let mut ticks = interval(Duration::from_millis(5));
     /// pollster::block_on(async {
-    ///     ticks.tick().await; // the first at once
-    ///     ticks.tick().await;
+    ///     assert!(ticks.tick().await >= begun + Duration::from_millis(5)); // when it was due
+    ///     assert!(ticks.tick().await >= begun + Duration::from_millis(10));
     /// });
-    /// assert!(begun.elapsed() >= Duration::from_millis(5));
-    /// # Ok::<(), std::io::Error>(())
+    /// assert!(begun.elapsed() >= Duration::from_millis(10));
     /// ```
     pub async fn tick(&mut self) -> Instant {
         std::future::poll_fn(|cx| self.poll_tick(cx)).await

@@ -46,15 +46,15 @@ impl Canceller {
     /// One that cancels nothing yet.
     ///
     /// ```
-    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
+    /// use netwheel::net::{Dialer, TcpListener, dialer::Canceller};
     /// use std::time::Duration;
     ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let canceller = Canceller::new();
     /// let dialer = Dialer::new().canceller(&canceller);
-    /// canceller.cancel(); // any thread, any time
-    /// assert!(canceller.is_canceled());
-    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
-    /// assert!(is_canceled(&error));
+    /// assert!(dialer.dial(listener.local_addr()?, Duration::from_secs(5)).is_ok());
+    /// assert!(!canceller.is_canceled());
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn new() -> Self {
@@ -65,15 +65,21 @@ impl Canceller {
     /// closed, and its [`close`](Closer::close) waited for.
     ///
     /// ```
-    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
-    /// use std::time::Duration;
+    /// use netwheel::net::{Dialer, TcpListener, dialer::{Canceller, DialError}};
+    /// use std::{io::Read, thread, time::Duration};
     ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?; // which never speaks
+    /// let address = listener.local_addr()?;
     /// let canceller = Canceller::new();
     /// let dialer = Dialer::new().canceller(&canceller);
-    /// canceller.cancel(); // any thread, any time
-    /// assert!(canceller.is_canceled());
-    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
-    /// assert!(is_canceled(&error));
+    /// let dialing = thread::spawn(move || {
+    ///     dialer.dial_with(address, Duration::from_secs(60), |mut stream| stream.read(&mut [0]))
+    /// });
+    /// let (_stream, _) = listener.accept()?; // so it is shaking hands, or about to
+    /// canceller.cancel();
+    /// let error = dialing.join().unwrap().unwrap_err();
+    /// assert!(DialError::of(&error).unwrap().is_canceled());
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn cancel(&self) {
         let dials = {
@@ -100,15 +106,13 @@ impl Canceller {
     /// Whether it was used.
     ///
     /// ```
-    /// use netwheel::{is_canceled, net::{Dialer, dialer::Canceller}};
-    /// use std::time::Duration;
+    /// use netwheel::net::dialer::Canceller;
     ///
     /// let canceller = Canceller::new();
-    /// let dialer = Dialer::new().canceller(&canceller);
-    /// canceller.cancel(); // any thread, any time
-    /// assert!(canceller.is_canceled());
-    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
-    /// assert!(is_canceled(&error));
+    /// let twin = canceller.clone();
+    /// assert!(!twin.is_canceled());
+    /// canceller.cancel();
+    /// assert!(twin.is_canceled());
     /// ```
     #[must_use]
     pub fn is_canceled(&self) -> bool {

@@ -141,11 +141,11 @@ impl DialError {
     ///
     /// ```
     /// use netwheel::net::{Dialer, dialer::DialError};
-    /// use std::time::Instant;
+    /// use std::{io, time::Instant};
     ///
     /// let error = Dialer::new().dial("example.com:80", Instant::now()).unwrap_err();
-    /// let error = DialError::of(&error).unwrap();
-    /// assert!(error.is_deadline() && !error.is_canceled());
+    /// assert_eq!(&*DialError::of(&error).unwrap().target, "example.com:80");
+    /// assert!(DialError::of(&io::Error::other("of something else")).is_none());
     /// ```
     #[must_use]
     pub fn of<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
@@ -170,12 +170,15 @@ impl DialError {
     /// Whether it was canceled.
     ///
     /// ```
-    /// use netwheel::net::{Dialer, dialer::DialError};
-    /// use std::time::Instant;
+    /// use netwheel::net::dialer::{Canceller, DialError, Dialer};
+    /// use std::time::Duration;
     ///
-    /// let error = Dialer::new().dial("example.com:80", Instant::now()).unwrap_err();
+    /// let canceller = Canceller::new();
+    /// canceller.cancel();
+    /// let dialer = Dialer::new().canceller(&canceller);
+    /// let error = dialer.dial("example.com:80", Duration::from_secs(10)).unwrap_err();
     /// let error = DialError::of(&error).unwrap();
-    /// assert!(error.is_deadline() && !error.is_canceled());
+    /// assert!(error.is_canceled() && !error.is_deadline());
     /// ```
     #[must_use]
     pub fn is_canceled(&self) -> bool {

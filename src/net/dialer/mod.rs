@@ -76,15 +76,15 @@ use unix::UnixDial;
 /// [`TcpStream::connect_deadline`] does with less.
 ///
 /// ```
-/// use netwheel::net::{Dialer, TcpListener};
-/// use std::io::Write;
+/// use netwheel::{Deadline, net::{Dialer, TcpListener}};
 /// use std::time::Duration;
 ///
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
 /// let port = listener.local_addr()?.port();
 ///
-/// let mut stream = Dialer::new().dial(("localhost", port), Duration::from_secs(5))?;
-/// stream.write_all(b"no deadline any more")?;
+/// let stream = Dialer::new().dial(("localhost", port), Duration::from_secs(5))?;
+/// assert_eq!(stream.peer_addr()?.port(), port);
+/// assert_eq!(stream.write_deadline(), Deadline::NEVER);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -133,10 +133,27 @@ impl Dialer {
     /// other, as Go does within a family.
     ///
     /// ```
-    /// use netwheel::net::Dialer;
-    /// use std::time::Duration;
+    /// use netwheel::net::{Dialer, TcpListener, dialer::Resolver};
+    /// use std::time::{Duration, Instant};
     ///
-    /// let dialer = Dialer::new().attempt_delay(Duration::from_millis(100));
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let alive = listener.local_addr()?;
+    /// # // Whose queue is full: the kernel does not answer.
+    /// # let (silent, _full) = {
+    /// #     use socket2::{Domain, Socket, Type};
+    /// #     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    /// #     socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into())?;
+    /// #     socket.listen(0)?;
+    /// #     let address = socket.local_addr()?.as_socket().unwrap();
+    /// #     (address, (std::net::TcpStream::connect(address)?, socket))
+    /// # };
+    /// let resolver = Resolver::new(move |_, _| Ok(vec![silent, alive]));
+    /// let dialer = Dialer::new().resolver(resolver).attempt_delay(Duration::from_millis(20));
+    /// let begun = Instant::now();
+    /// let stream = dialer.dial("db.internal:5432", Duration::from_secs(60))?;
+    /// assert_eq!(stream.peer_addr()?, alive);
+    /// assert!(begun.elapsed() >= Duration::from_millis(20), "the first had its head start");
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn attempt_delay(mut self, delay: Duration) -> Self {
@@ -175,7 +192,8 @@ impl Dialer {
     /// let port = listener.local_addr()?.port();
     /// let hosts = Resolver::new(|_name, port| Ok(vec![([127, 0, 0, 1], port).into()]));
     /// let dialer = Dialer::new().resolver(hosts);
-    /// let _stream = dialer.dial(("db.internal", port), Duration::from_secs(10))?;
+    /// let stream = dialer.dial(("db.internal", port), Duration::from_secs(10))?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
@@ -312,8 +330,9 @@ impl Dialer {
     /// use std::time::Duration;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// let dialing = Dialer::new().dial_async(listener.local_addr()?, Duration::from_secs(5));
-    /// let stream = block_on(dialing)?;
+    /// let address = listener.local_addr()?;
+    /// let stream = block_on(Dialer::new().dial_async(address, Duration::from_secs(5)))?;
+    /// assert_eq!(stream.peer_addr()?, address);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn dial_async(&self, target: impl Into<Target>, deadline: impl Into<Deadline>) -> Dialing {
@@ -334,19 +353,19 @@ impl Dialer {
     /// ```
     /// use futures_lite::future::block_on;
     /// use netwheel::net::{Dialer, TcpListener};
-    /// use std::time::Duration;
+    /// use std::{io::Read, time::Duration};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let address = listener.local_addr()?;
     /// let dialer = Dialer::new();
-    /// let dialing = dialer.dial_with_async(
-    ///     listener.local_addr()?,
-    ///     Duration::from_secs(5),
-    ///     |stream| async move {
-    ///         stream.write_all_async(b"EHLO\r\n").await?;
-    ///         Ok(stream)
-    ///     },
-    /// );
-    /// let stream = block_on(dialing)?;
+    /// let dialing = dialer.dial_with_async(address, Duration::from_secs(5), async |stream| {
+    ///     stream.write_all_async(b"EHLO\r\n").await?;
+    ///     Ok(stream)
+    /// });
+    /// let _stream = block_on(dialing)?;
+    /// let mut greeting = [0; 6];
+    /// listener.accept()?.0.read_exact(&mut greeting)?;
+    /// assert_eq!(&greeting, b"EHLO\r\n");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn dial_with_async<T, H, F>(
@@ -378,6 +397,7 @@ impl Dialer {
     /// let path = std::env::temp_dir().join(format!("netwheel-dial-{}", std::process::id()));
     /// let listener = UnixListener::bind(&path)?;
     /// let stream = Dialer::new().dial_unix(&path, Duration::from_secs(5))?;
+    /// assert_eq!(stream.peer_addr()?.as_pathname(), Some(&*path));
     /// # std::fs::remove_file(path)?;
     /// # Ok::<(), std::io::Error>(())
     /// ```

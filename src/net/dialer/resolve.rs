@@ -62,11 +62,14 @@ impl Resolver {
     /// The system's: `getaddrinfo`, as std. One for the whole process, with at most 64 threads.
     ///
     /// ```
-    /// use netwheel::net::{Dialer, dialer::Resolver};
+    /// use netwheel::net::{Dialer, TcpListener, dialer::Resolver};
     ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let resolver = Resolver::system();
-    /// let _dialer = Dialer::new().resolver(resolver.clone());
-    /// println!("{} names are being resolved", resolver.in_flight());
+    /// let dialer = Dialer::new().resolver(resolver.clone()); // as it does anyway
+    /// dialer.dial(("localhost", listener.local_addr()?.port()), None)?;
+    /// assert_eq!(resolver.abandoned(), 0, "no name was given up");
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn system() -> Self {
@@ -79,9 +82,20 @@ impl Resolver {
     /// helper threads, at most 64 at a time; see [`with_limit`](Self::with_limit).
     ///
     /// ```
-    /// use netwheel::net::dialer::Resolver;
+    /// use netwheel::net::{Dialer, TcpListener, dialer::Resolver};
+    /// use std::io::{self, ErrorKind};
     ///
-    /// let _hosts = Resolver::new(|_name, port| Ok(vec![([127, 0, 0, 1], port).into()]));
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let port = listener.local_addr()?.port();
+    /// let hosts = Resolver::new(|name, port| match name {
+    ///     "db.internal" => Ok(vec![([127, 0, 0, 1], port).into()]),
+    ///     _ => Err(io::Error::new(ErrorKind::NotFound, "not one of ours")),
+    /// });
+    /// let dialer = Dialer::new().resolver(hosts);
+    /// assert!(dialer.dial(("db.internal", port), None).is_ok());
+    /// let error = dialer.dial(("example.com", port), None).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
     pub fn new(
