@@ -384,12 +384,18 @@ impl Handle {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::time::Duration;
+    /// use std::{io::Read, time::Duration};
     ///
-    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let _silent = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener).drain(Duration::from_secs(60));
     /// let handle = server.handle();
-    /// handle.shutdown_by(Duration::from_secs(1));
-    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// let report = server.threads(move |mut stream: TcpStream, _| {
+    ///     handle.shutdown(); //                     the first Ctrl-C
+    ///     handle.shutdown_by(Duration::ZERO); //    the second
+    ///     stream.read(&mut [0])
+    /// });
+    /// assert_eq!(report.cut, 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_by(&self, deadline: impl Into<Deadline>) {
@@ -423,13 +429,33 @@ impl Handle {
     /// Dropping the future loses nothing.
     ///
     /// ```
+    /// use futures_lite::future::or;
     /// use netwheel::net::{TcpListener, TcpStream};
-    /// use netwheel::serve::Server;
+    /// use netwheel::serve::{Handle, Server};
+    /// use std::io;
     ///
-    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+    /// /// Waits for a word, or for the shutdown.
+    /// async fn serve(stream: TcpStream, handle: Handle) -> io::Result<()> {
+    ///     let shutdown = async {
+    ///         handle.wait_for_shutdown().await;
+    ///         io::Result::Ok(0)
+    ///     };
+    ///     if or(shutdown, stream.read_async(&mut [0; 64])).await? == 0 {
+    ///         stream.write_all_async(b"the server ends").await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener);
     /// let handle = server.handle();
-    /// handle.shutdown();
-    /// pollster::block_on(handle.wait_for_shutdown());
+    /// let report = server.threads(move |stream: TcpStream, _| {
+    ///     handle.shutdown(); // in a program, somebody else does
+    ///     pollster::block_on(serve(stream, handle.clone()))
+    /// });
+    /// assert_eq!((report.finished, report.cut), (1, 0));
+    /// assert_eq!(io::read_to_string(client)?, "the server ends");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn wait_for_shutdown(&self) {
@@ -443,9 +469,15 @@ impl Handle {
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
     ///
-    /// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
-    /// let handle = server.handle();
-    /// assert_eq!(handle.open(), 0);
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let _client = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener);
+    /// let (handle, inside) = (server.handle(), server.handle());
+    /// let report = server.threads(move |_: TcpStream, _| {
+    ///     inside.shutdown();
+    ///     assert_eq!(inside.open(), 1);
+    /// });
+    /// assert_eq!((report.finished, handle.open()), (1, 0));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]

@@ -48,7 +48,15 @@ use std::sync::Arc;
 ///     }
 /// }
 ///
-/// let server = Server::new(NoDelay(TcpListener::bind("127.0.0.1:0")?));
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let _client = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Server::new(NoDelay(listener));
+/// let handle = server.handle();
+/// let report = server.threads(move |stream: TcpStream, _| {
+///     handle.shutdown();
+///     assert!(stream.nodelay().unwrap());
+/// });
+/// assert_eq!(report.finished, 1);
 /// # Ok::<(), io::Error>(())
 /// ```
 pub trait Listener: Send + Sync + 'static {

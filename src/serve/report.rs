@@ -11,12 +11,18 @@ use std::io;
 /// ```
 /// use netwheel::net::{TcpListener, TcpStream};
 /// use netwheel::serve::Server;
+/// use std::io::{self, ErrorKind};
 ///
-/// let server = Server::new(TcpListener::bind("127.0.0.1:0")?);
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let _client = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Server::new(listener);
 /// let handle = server.handle();
-/// handle.shutdown();
-/// let report = server.threads(|_: TcpStream, _| ());
-/// assert_eq!(report.to_string(), "0 accepted");
+/// let report = server.threads(move |_: TcpStream, _| {
+///     handle.shutdown();
+///     io::Result::<()>::Err(ErrorKind::InvalidData.into())
+/// });
+/// assert_eq!(report.failed, 1);
+/// assert_eq!(report.to_string(), "1 accepted, 1 failed");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug, Default)]

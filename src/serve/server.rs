@@ -16,12 +16,19 @@ use std::time::Duration;
 /// ```
 /// use netwheel::net::{TcpListener, TcpStream};
 /// use netwheel::serve::Server;
+/// use std::io::{self, Write};
 /// use std::time::Duration;
 ///
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
-/// listener.set_deadline(Duration::from_millis(5))?; // accepts for so long
-/// let report = Server::new(listener).limit(100).threads(|_: TcpStream, _| ());
-/// assert_eq!(report.accepted, 0);
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Server::new(listener).limit(100).deadline(Duration::from_secs(30));
+/// let handle = server.handle();
+/// let report = server.threads(move |mut stream: TcpStream, _peer| {
+///     handle.shutdown(); // after this one
+///     stream.write_all(b"hello")
+/// });
+/// assert_eq!((report.accepted, report.finished), (1, 1));
+/// assert_eq!(io::read_to_string(client)?, "hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[must_use = "it accepts nobody before `threads` or one of the others is called"]
@@ -44,17 +51,30 @@ type Observer = Box<dyn FnMut(Event<'_>) + Send>;
 /// ```
 /// use netwheel::net::{TcpListener, TcpStream};
 /// use netwheel::serve::{Event, Server};
-/// use std::time::Duration;
+/// use std::sync::mpsc;
+/// use std::{io::Read, time::Duration};
 ///
+/// /// A line for the log.
+/// fn line(event: &Event<'_>) -> Option<String> {
+///     match event {
+///         Event::Paused { error, pause, .. } => Some(format!("{error}: no more for {pause:?}")),
+///         Event::Resumed { .. } => Some("accepting again".into()),
+///         Event::Draining { open, .. } => Some(format!("ending; {open} are left")),
+///         _ => None,
+///     }
+/// }
+///
+/// let (log, lines) = mpsc::channel();
 /// let listener = TcpListener::bind("127.0.0.1:0")?;
-/// listener.set_deadline(Duration::from_millis(5))?;
-/// let server = Server::new(listener).on_event(|event| match event {
-///     Event::Paused { error, pause, .. } => eprintln!("pauses {pause:?}: {error}"),
-///     Event::Resumed { .. } => eprintln!("goes on"),
-///     Event::Draining { open, .. } => eprintln!("{open} connections are left"),
-///     _ => {}
+/// let _silent = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Server::new(listener).drain(Duration::from_millis(5));
+/// let server = server.on_event(move |event| log.send(line(&event)).unwrap());
+/// let handle = server.handle();
+/// server.threads(move |mut stream: TcpStream, _| {
+///     handle.shutdown();
+///     stream.read(&mut [0]) // until it is cut
 /// });
-/// server.threads(|_: TcpStream, _| ());
+/// assert_eq!(lines.recv().unwrap().unwrap(), "ending; 1 are left");
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
@@ -94,9 +114,9 @@ impl<L: Listener> Server<L> {
     /// use std::time::Duration;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_deadline(Duration::from_millis(5))?;
-    /// let server = Server::new(listener);
-    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// listener.set_deadline(Duration::from_millis(5))?; // for how long it accepts
+    /// let report = Server::new(listener).threads(|_: TcpStream, _| ());
+    /// assert!(report.accepted == 0 && report.error.is_none());
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new(listener: L) -> Self {
@@ -119,12 +139,20 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::time::Duration;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_deadline(Duration::from_millis(5))?;
-    /// let server = Server::new(listener).limit(100);
-    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// let address = listener.local_addr()?;
+    /// let _clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
+    /// let server = Server::new(listener).limit(1);
+    /// let (handle, served) = (server.handle(), AtomicU32::new(0));
+    /// let report = server.threads(move |_: TcpStream, _| {
+    ///     assert_eq!(handle.open(), 1, "the others wait in the kernel's queue");
+    ///     if served.fetch_add(1, Ordering::Relaxed) == 2 {
+    ///         handle.shutdown();
+    ///     }
+    /// });
+    /// assert_eq!((report.finished, report.panicked), (3, 0));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn limit(mut self, connections: usize) -> Self {
@@ -138,12 +166,17 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::time::Duration;
+    /// use std::{io::Read, time::Duration};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_deadline(Duration::from_millis(5))?;
-    /// let server = Server::new(listener).drain(Duration::from_secs(1));
-    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// let _silent = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener).drain(Duration::from_millis(5));
+    /// let handle = server.handle();
+    /// let report = server.threads(move |mut stream: TcpStream, _| {
+    ///     handle.shutdown();
+    ///     stream.read(&mut [0]) // ends when the connection is cut
+    /// });
+    /// assert_eq!(report.cut, 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn drain(self, time: Duration) -> Self {
@@ -187,12 +220,17 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::time::Duration;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_deadline(Duration::from_millis(5))?;
-    /// let server = Server::new(listener).stack_size(256 << 10);
-    /// assert_eq!(server.threads(|_: TcpStream, _| ()).accepted, 0);
+    /// let _client = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener).stack_size(32 << 20);
+    /// let handle = server.handle();
+    /// let report = server.threads(move |_: TcpStream, _| {
+    ///     handle.shutdown();
+    ///     let room = std::hint::black_box([1_u8; 8 << 20]); // too large for a thread of std
+    ///     assert!(room.iter().all(|&byte| byte == 1));
+    /// });
+    /// assert_eq!(report.finished, 1);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn stack_size(mut self, bytes: usize) -> Self {
@@ -204,15 +242,21 @@ impl<L: Listener> Server<L> {
     /// it.
     ///
     /// ```
-    /// use netwheel::net::TcpListener;
+    /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::{Event, Server};
+    /// use std::sync::mpsc;
     ///
+    /// let (sender, draining) = mpsc::channel();
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// let server = Server::new(listener).on_event(|event| match event {
+    /// let server = Server::new(listener).on_event(move |event| match event {
     ///     Event::Paused { error, failures: 1, .. } => eprintln!("cannot accept: {error}"),
     ///     Event::Resumed { failures } => eprintln!("accepting, after {failures} failures"),
+    ///     Event::Draining { open, .. } => sender.send(open).unwrap(),
     ///     _ => {}
     /// });
+    /// server.handle().shutdown();
+    /// server.threads(|_: TcpStream, _| ());
+    /// assert_eq!(draining.recv().unwrap(), 0, "nobody was left");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn on_event(mut self, observer: impl FnMut(Event<'_>) + Send + 'static) -> Self {

@@ -87,16 +87,20 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::time::Duration;
+    /// use std::io;
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
-    /// listener.set_deadline(Duration::from_millis(20))?;
+    /// let client = TcpStream::connect(listener.local_addr()?)?;
+    /// let server = Server::new(listener);
+    /// let handle = server.handle();
     /// // In a program with tokio: `|task| drop(tokio::spawn(task))`.
     /// let spawn = |task| drop(std::thread::spawn(|| pollster::block_on(task)));
-    /// let serving = Server::new(listener).tasks_with(spawn, |stream: TcpStream, _| async move {
-    ///     stream.write_all_async(b"hello").await
+    /// let serving = server.tasks_with(spawn, move |stream: TcpStream, _| {
+    ///     handle.shutdown(); // after this one
+    ///     async move { stream.write_all_async(b"hello").await }
     /// });
-    /// assert_eq!(pollster::block_on(serving).accepted, 0);
+    /// assert_eq!(pollster::block_on(serving).finished, 1);
+    /// assert_eq!(io::read_to_string(client)?, "hello");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn tasks_with<S, H, F>(self, spawn: S, handler: H) -> impl Future<Output = Report> + Send

@@ -20,15 +20,20 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{UnixListener, UnixStream};
     /// use netwheel::serve::Server;
-    /// use std::os::linux::net::SocketAddrExt;
-    /// use std::os::unix::net::SocketAddr;
-    /// use std::time::Duration;
+    /// use std::io::{self, Write};
     ///
-    /// let name = format!("netwheel-serve-{}", std::process::id());
-    /// let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
-    /// listener.set_deadline(Duration::from_millis(20))?; // It serves until then.
-    /// let report = Server::new(listener).threads(|stream: UnixStream, _| drop(stream));
-    /// assert_eq!(report.accepted, 0);
+    /// let path = std::env::temp_dir().join(format!("netwheel-serve-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect(&path)?;
+    /// # std::fs::remove_file(path)?;
+    /// let server = Server::new(listener);
+    /// let handle = server.handle();
+    /// let report = server.threads(move |mut stream: UnixStream, _| {
+    ///     handle.shutdown(); // after this one
+    ///     stream.write_all(b"hello")
+    /// });
+    /// assert_eq!((report.accepted, report.finished), (1, 1));
+    /// assert_eq!(io::read_to_string(client)?, "hello");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn threads<H, R>(mut self, handler: H) -> Report
