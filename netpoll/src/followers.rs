@@ -423,29 +423,30 @@ impl Poller {
     /// may and nobody has it: to be called by whoever has left it without having parked.
     ///
     /// ```
-    /// use netwheel_netpoll::{Duty, Parker, Poller};
-    /// use std::{sync::Arc, task::Waker, thread};
+    /// use netwheel_netpoll::{Duty, Parker, Poller, Ready};
+    /// use std::{io, sync::{Arc, mpsc}, task::Waker, thread, time::Duration};
     ///
-    /// let poller = Poller::new()?;
-    /// let slot = poller.claim().unwrap();
+    /// let poller = &Poller::new()?;
+    /// let mut slot = poller.claim().unwrap();
     /// thread::scope(|scope| {
-    ///     let (sender, receiver) = std::sync::mpsc::channel();
-    ///     let poller = &poller;
+    ///     let (sender, receiver) = mpsc::channel();
     ///     scope.spawn(move || {
     ///         let parker = Arc::new(Parker::new());
     ///         sender.send(Waker::from(Arc::clone(&parker))).unwrap();
     ///         poller.park(&parker, || Duty::Share);
     ///     });
     ///     let other = receiver.recv().unwrap();
+    ///     slot.poll(Some(Duration::from_millis(5)), &mut Ready::new())?;
     ///
-    ///     // This thread has something to compute: the other one polls, if it parks.
+    ///     // This thread has something to compute: the other one is to poll.
     ///     drop(slot);
     ///     poller.hand_on();
     ///     while !poller.is_polled() {
     ///         thread::yield_now();
     ///     }
     ///     other.wake();
-    /// });
+    ///     io::Result::Ok(())
+    /// })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn hand_on(&self) {
@@ -455,15 +456,13 @@ impl Poller {
     /// Has all threads that [park](Self::park) asked for their duty again.
     ///
     /// ```
-    /// use netwheel_netpoll::{Duty, Parker, Poller};
-    /// use std::sync::atomic::{AtomicBool, Ordering};
-    /// use std::{sync::Arc, task::Waker, thread};
+    /// use netwheel_netpoll::{Duty, Parker, Poller, Ready};
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}, mpsc};
+    /// use std::{io, task::Waker, thread, time::Duration};
     ///
-    /// let poller = Poller::new()?;
-    /// let driven = AtomicBool::new(true);
+    /// let (poller, driven) = (&Poller::new()?, &AtomicBool::new(true));
     /// thread::scope(|scope| {
-    ///     let (sender, receiver) = std::sync::mpsc::channel();
-    ///     let (poller, driven) = (&poller, &driven);
+    ///     let (sender, receiver) = mpsc::channel();
     ///     scope.spawn(move || {
     ///         let parker = Arc::new(Parker::new());
     ///         sender.send(Waker::from(Arc::clone(&parker))).unwrap();
@@ -471,6 +470,7 @@ impl Poller {
     ///         poller.park(&parker, || if is_driven() { Duty::Sleep } else { Duty::Share });
     ///     });
     ///     let sleeper = receiver.recv().unwrap();
+    ///     poller.claim().unwrap().poll(Some(Duration::from_millis(5)), &mut Ready::new())?;
     ///
     ///     // The driver ends. Who slept on its account polls from here on.
     ///     driven.store(false, Ordering::Relaxed);
@@ -479,7 +479,8 @@ impl Poller {
     ///         thread::yield_now();
     ///     }
     ///     sleeper.wake();
-    /// });
+    ///     io::Result::Ok(())
+    /// })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn nudge_all(&self) {

@@ -4,7 +4,7 @@ use super::unix::{Dir, full};
 use super::{Seen, Silent, dial_error, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
 use netwheel::net::Dialer;
-use netwheel::net::dialer::Canceller;
+use netwheel::net::dialer::{Canceller, Phase, Resolver};
 use netwheel::{is_canceled, is_deadline};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -265,5 +265,31 @@ fn cn1_what_fails_at_once_is_not_registered() {
         let tried = &dial_error(&begun).tried[0];
         let code = tried.error.as_ref().unwrap().raw_os_error();
         assert_eq!(code, Some(libc::EMFILE), "what is under way needs the poller: {begun}");
+    });
+}
+
+/// Nobody waits for it, and it has no place in the pool.
+#[test]
+fn a_thread_that_cannot_be_started_fails_its_dial_alone() {
+    in_child("dialer::leaks::a_thread_that_cannot_be_started_fails_its_dial_alone", || {
+        let (_listener, address) = live();
+        let resolver = Resolver::with_limit(1, move |_, _| Ok(vec![address]));
+        let dialer = Dialer::new().resolver(resolver.clone());
+        let before = getrlimit(Resource::As);
+        // Room for anything but the stack of a thread.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
+        let kilobytes: u64 = size.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+        let current = Some((kilobytes + 1024) << 10);
+        setrlimit(Resource::As, Rlimit { current, ..before }).unwrap();
+        let error = dialer.dial("name.example:80", None).unwrap_err();
+        let queued = dialer.dial("name.example:80", ms(20)).unwrap_err();
+        setrlimit(Resource::As, before).unwrap();
+        for error in [error, queued] {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+            assert_eq!(dial_error(&error).phase, Phase::Resolving);
+        }
+        assert_eq!((resolver.in_flight(), resolver.queued()), (0, 0));
+        dialer.dial("name.example:80", PATIENCE).unwrap();
     });
 }
