@@ -299,7 +299,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The handler begins.
+    /// The handler begins, or goes on.
     pub(super) fn begin(&mut self) {
         self.end = End::Cut;
     }

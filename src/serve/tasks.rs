@@ -5,9 +5,10 @@ use super::listener::Listener;
 use super::report::{Outcome, Report};
 use super::server::Server;
 use crate::{budget, time};
-use std::future::{Future, poll_fn};
+use pin_project_lite::pin_project;
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -130,7 +131,7 @@ impl<L: Listener> Server<L> {
                 Ok((stream, peer)) => {
                     let connection = self.accepted(&stream);
                     let handler = Arc::clone(&handler);
-                    spawn.spawn(handle(connection, move || handler(stream, peer)));
+                    spawn.spawn(Handled::new(connection, move || handler(stream, peer)));
                     // A flood of clients must not starve those who are being served.
                     budget::stand_back().await;
                     self.room()
@@ -146,24 +147,67 @@ impl<L: Listener> Server<L> {
     }
 }
 
-/// The handler is called in here, so that its future is made where it stays.
-#[expect(clippy::manual_async_fn, reason = "that would keep room for the arguments twice")]
-fn handle<F: Future<Output: Outcome>>(
-    mut connection: Connection,
-    handler: impl FnOnce() -> F,
-) -> impl Future<Output = ()> {
-    async move {
+pin_project! {
+    /// A connection and what its handler does with it.
+    ///
+    /// By hand: an `async` block keeps room for what it was made of beside what it makes of it, and
+    /// there is one of these for each connection.
+    struct Handled<H, F> {
+        // `None` at the end.
+        connection: Option<Connection>,
+        #[pin]
+        stage: Stage<H, F>,
+    }
+}
+
+pin_project! {
+    #[project = StageOf]
+    enum Stage<H, F> {
+        // What is called in the first poll, and once.
+        Begins { handler: Option<H> },
+        Runs { #[pin] future: F },
+    }
+}
+
+impl<H: FnOnce() -> F, F> Handled<H, F> {
+    fn new(connection: Connection, handler: H) -> Self {
+        Self { connection: Some(connection), stage: Stage::Begins { handler: Some(handler) } }
+    }
+}
+
+impl<H: FnOnce() -> F, F: Future<Output: Outcome>> Future for Handled<H, F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let connection = this.connection.as_mut().expect("it is not polled after its end");
         connection.begin();
-        // Awaited where it is made: in a variable on the way there would be room for it twice.
-        let mut future = pin!(async move { handler().await });
-        // It is not polled again after a panic, so nobody sees what that broke.
-        let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| {
-            connection.within(|| future.as_mut().poll(cx))
-        })) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
+        let stage = &mut this.stage;
+        // Nothing is polled again after a panic, so nobody sees what that broke.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            connection.within(|| {
+                loop {
+                    match stage.as_mut().project() {
+                        StageOf::Begins { handler } => {
+                            let handler =
+                                handler.take().expect("it is followed by the future at once");
+                            stage.set(Stage::Runs { future: handler() });
+                        }
+                        StageOf::Runs { future } => return future.poll(cx),
+                    }
+                }
+            })
+        }));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Ok(outcome),
+            Err(panic) => Err(panic),
         };
-        let outcome = poll_fn(poll).await;
-        connection.end(&outcome);
+        // Whatever the future holds goes before its connection is over.
+        stage.set(Stage::Begins { handler: None });
+        if let Some(connection) = this.connection.take() {
+            connection.end(&outcome);
+        }
+        Poll::Ready(())
     }
 }
