@@ -113,14 +113,17 @@ macro_rules! accept_methods {
         ///
         /// let listener = TcpListener::bind("127.0.0.1:0")?;
         /// let closer = listener.closer();
-        /// let _client = TcpStream::connect(listener.local_addr()?)?;
+        /// let client = TcpStream::connect(listener.local_addr()?)?;
+        /// let mut peers = Vec::new();
         /// for connection in listener.incoming() {
         ///     match connection {
-        ///         Ok(_stream) => closer.close()?, // one will do
+        ///         Ok(stream) => peers.push(stream.peer_addr()?),
         ///         Err(error) if is_closed(&error) => break,
         ///         Err(error) => return Err(error),
         ///     }
+        ///     closer.close()?; // one will do
         /// }
+        /// assert_eq!(peers, [client.local_addr()?]);
         /// # Ok::<(), std::io::Error>(())
         /// ```
         #[must_use]

@@ -30,6 +30,19 @@ pub struct Deadline {
 
 impl Deadline {
     /// No deadline: operations wait for as long as it takes.
+    ///
+    /// ```
+    /// use netwheel::{Deadline, net::UnixStream};
+    /// use std::io::{Read, Write};
+    /// use std::time::Instant;
+    ///
+    /// let (mut stream, mut peer) = UnixStream::pair()?;
+    /// stream.set_deadline(Instant::now())?;
+    /// stream.set_deadline(Deadline::NEVER)?; // or `None`
+    /// peer.write_all(b"!")?;
+    /// assert_eq!(stream.read(&mut [0])?, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub const NEVER: Self = Self { nanos: NEVER };
 
     pub(crate) fn from_nanos(nanos: u64) -> Self {

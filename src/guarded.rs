@@ -14,7 +14,7 @@ use std::time::Duration;
 /// use std::time::Duration;
 ///
 /// let (mut peer, stream) = UnixStream::pair()?;
-/// let bounds = Bounds::new().idle(Duration::from_millis(20)).total(Duration::from_secs(60));
+/// let bounds = Bounds::new().idle(Duration::from_millis(200)).total(Duration::from_secs(60));
 /// let mut stream = bounds.guard(stream)?;
 /// peer.write_all(b"a word")?;
 /// let mut all = Vec::new();
@@ -135,7 +135,8 @@ pub(crate) fn end(total: Option<Duration>) -> Deadline {
 /// }
 ///
 /// let (stream, client) = UnixStream::pair()?;
-/// let guarded: Guarded<UnixStream> = Bounds::new().idle(Duration::from_millis(50)).guard(stream)?;
+/// let bounds = Bounds::new().idle(Duration::from_millis(200));
+/// let guarded: Guarded<UnixStream> = bounds.guard(stream)?;
 /// let stream = Arc::clone(guarded.stream());
 /// assert!(is_deadline(&handle(guarded).unwrap_err()), "the client says nothing");
 /// // The connection is still there to say so.

@@ -1,4 +1,18 @@
 //! Pipes with deadlines: [`pipe`], and the stdio of child processes.
+//!
+//! ```
+//! use netwheel::{is_deadline, pipe::pipe};
+//! use std::io::{Read, Write};
+//! use std::time::Duration;
+//!
+//! let (mut reader, mut writer) = pipe()?;
+//! writer.write_all(b"half a li")?;
+//! let mut line = [0; 9];
+//! reader.read_exact(&mut line)?;
+//! reader.set_read_deadline(Duration::from_millis(5))?;
+//! assert!(is_deadline(&reader.read(&mut line).unwrap_err()), "the rest does not come");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use crate::deadlines::deadline_methods;
 use crate::fd::Fd;

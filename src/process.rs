@@ -1,4 +1,25 @@
 //! Child processes under deadlines: [`Child`].
+//!
+//! ```
+//! use netwheel::process::Child;
+//! use std::io::{self, Write};
+//! use std::process::{Command, Stdio};
+//! use std::time::{Duration, Instant};
+//!
+//! let pipes = || Stdio::piped();
+//! let mut child = Child::new(Command::new("cat").stdin(pipes()).stdout(pipes()).spawn()?)?;
+//! let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+//! // One deadline for its input, its output and its end.
+//! let deadline = Instant::now() + Duration::from_secs(60);
+//! stdin.set_deadline(deadline)?;
+//! stdout.set_deadline(deadline)?;
+//! child.set_deadline(deadline)?;
+//! stdin.write_all(b"copied")?;
+//! drop(stdin);
+//! assert_eq!(io::read_to_string(stdout)?, "copied");
+//! assert!(child.wait()?.success());
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use crate::deadlines::deadline_methods;
 use crate::fd::{Fd, Moved};

@@ -374,11 +374,12 @@ macro_rules! write_methods {
         ///
         /// ```
         /// use netwheel::net::UnixStream;
-        /// use std::io::Read;
+        /// use std::io;
         ///
-        /// let (stream, mut peer) = UnixStream::pair()?;
+        /// let (stream, peer) = UnixStream::pair()?;
         /// pollster::block_on(stream.write_all_async(b"hello"))?;
-        /// peer.read_exact(&mut [0; 5])?;
+        /// drop(stream);
+        /// assert_eq!(io::read_to_string(peer)?, "hello");
         /// # Ok::<(), std::io::Error>(())
         /// ```
         pub fn write_all_async(&self, buf: &[u8]) -> impl Future<Output = ::std::io::Result<()>> {

@@ -1,4 +1,27 @@
 //! axum's server on our listeners: [`Listener`].
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use netwheel::{Bounds, axum::Listener, net::TcpListener};
+//! use std::time::Duration;
+//! # use netwheel::net::TcpStream;
+//! # use std::io::{Read, Write};
+//!
+//! let app = Router::new().route("/", get(|| async { "hello" }));
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! # let mut client = TcpStream::connect(listener.local_addr()?)?;
+//! # client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+//! let listener = Listener::new(listener, Bounds::new().idle(Duration::from_secs(75)));
+//! let serving = axum::serve(listener, app); // instead of tokio's listener
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+//! # runtime.spawn(serving.into_future());
+//! # let mut response = [0; 512];
+//! # let client = std::net::TcpStream::from(client);
+//! # let read = async { TcpStream::from_std(client)?.read_async(&mut response).await };
+//! # let n = runtime.block_on(read)?;
+//! # assert!(response[..n].ends_with(b"hello"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use crate::net::{TcpListener, TcpStream};
 use crate::serve::pacing::{Failure, Pacing};

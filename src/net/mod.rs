@@ -20,6 +20,29 @@
 //!   deadline.
 //! - Options that have no method here are set through `socket2`, as for std's sockets:
 //!   `socket2::SockRef::from(&stream).set_tcp_user_timeout(…)`.
+//!
+//! ```
+//! use netwheel::{is_deadline, net::{TcpListener, TcpStream}};
+//! use std::io::{self, Read, Write};
+//! use std::{thread, time::Duration};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! let server = thread::spawn(move || {
+//!     let (mut stream, _) = listener.accept()?;
+//!     stream.write_all(b"who are you?")?;
+//!     stream.set_read_deadline(Duration::from_millis(20))?; // for all of the answer
+//!     stream.read_to_end(&mut Vec::new())
+//! });
+//!
+//! let mut client = TcpStream::connect(address)?;
+//! let mut question = [0; 12];
+//! client.read_exact(&mut question)?;
+//! assert_eq!(&question, b"who are you?");
+//! client.write_all(b"somebody who")?; // and no end of it
+//! assert!(is_deadline(&server.join().unwrap().unwrap_err()));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 pub mod dialer;
 

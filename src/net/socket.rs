@@ -243,11 +243,13 @@ macro_rules! address_methods {
         /// If there is none, or the socket is closed.
         ///
         /// ```
-        /// use netwheel::net::{TcpListener, TcpStream};
+        /// use netwheel::net::{TcpListener, TcpStream, UdpSocket};
         ///
         /// let listener = TcpListener::bind("127.0.0.1:0")?;
-        /// let stream = TcpStream::connect(listener.local_addr()?)?;
-        /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+        /// let client = TcpStream::connect(listener.local_addr()?)?;
+        /// let (server, peer) = listener.accept()?;
+        /// assert_eq!((server.peer_addr()?, peer), (client.local_addr()?, client.local_addr()?));
+        /// assert!(UdpSocket::bind("127.0.0.1:0")?.peer_addr().is_err(), "anybody may be it");
         /// # Ok::<(), std::io::Error>(())
         /// ```
         pub fn peer_addr(&self) -> ::std::io::Result<$address> {

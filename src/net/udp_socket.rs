@@ -162,7 +162,7 @@ impl UdpSocket {
     /// let group = Ipv4Addr::new(224, 0, 0, 251);
     /// // It takes a machine with a network.
     /// if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_ok() {
-    ///     socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
+    ///     assert!(socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err(), "it is in it");
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -186,7 +186,7 @@ impl UdpSocket {
     /// if let Ok(socket) = UdpSocket::bind("[::]:0") {
     ///     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
     ///     if socket.join_multicast_v6(&group, 0).is_ok() {
-    ///         socket.leave_multicast_v6(&group, 0)?;
+    ///         assert!(socket.join_multicast_v6(&group, 0).is_err(), "it is in it");
     ///     }
     /// }
     /// # Ok::<(), std::io::Error>(())
@@ -209,6 +209,7 @@ impl UdpSocket {
     ///
     /// let socket = UdpSocket::bind("0.0.0.0:0")?;
     /// let group = Ipv4Addr::new(224, 0, 0, 251);
+    /// assert!(socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_err(), "not in it");
     /// // It takes a machine with a network.
     /// if socket.join_multicast_v4(&group, &Ipv4Addr::LOCALHOST).is_ok() {
     ///     socket.leave_multicast_v4(&group, &Ipv4Addr::LOCALHOST)?;
@@ -235,6 +236,7 @@ impl UdpSocket {
     /// // It takes a machine with a network.
     /// if let Ok(socket) = UdpSocket::bind("[::]:0") {
     ///     let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
+    ///     assert!(socket.leave_multicast_v6(&group, 0).is_err(), "it is not in it");
     ///     if socket.join_multicast_v6(&group, 0).is_ok() {
     ///         socket.leave_multicast_v6(&group, 0)?;
     ///     }

@@ -7,6 +7,24 @@
 //! with no other thread in between.
 //!
 //! The sockets do not need it: their async methods run on any executor.
+//!
+//! ```
+//! use netwheel::{is_deadline, net::UnixStream, rt::{Runtime, spawn}};
+//! use std::{io, time::Duration};
+//!
+//! let runtime = Runtime::new()?;
+//! let received: io::Result<usize> = runtime.block_on(runtime.spawn(async {
+//!     let (stream, peer) = UnixStream::pair()?;
+//!     let sending = spawn(async move { peer.write_all_async(b"hello").await.map(|()| peer) });
+//!     let received = stream.read_async(&mut [0; 8]).await?;
+//!     let _peer = sending.await.unwrap()?;
+//!     stream.set_deadline(Duration::from_millis(5))?;
+//!     assert!(is_deadline(&stream.read_async(&mut [0; 8]).await.unwrap_err()));
+//!     Ok(received)
+//! })).unwrap();
+//! assert_eq!(received?, 5);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod join;
 mod local;

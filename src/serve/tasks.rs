@@ -14,6 +14,31 @@ use std::task::{Context, Poll};
 
 /// A connection being served: what the executor is given by
 /// [`tasks_with`](Server::tasks_with).
+///
+/// ```
+/// use netwheel::net::{TcpListener, TcpStream};
+/// use netwheel::serve::{Server, Task};
+/// use std::sync::mpsc;
+/// use std::{io, thread};
+///
+/// // An executor: one thread, one connection after the other.
+/// let (sender, tasks) = mpsc::channel::<Task>();
+/// let executor = thread::spawn(move || tasks.into_iter().map(pollster::block_on).count());
+///
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let client = TcpStream::connect(listener.local_addr()?)?;
+/// let server = Server::new(listener);
+/// let handle = server.handle();
+/// let spawn = move |task: Task| sender.send(task).unwrap();
+/// let serving = server.tasks_with(spawn, move |stream: TcpStream, _| {
+///     handle.shutdown(); // after this one
+///     async move { stream.write_all_async(b"hello").await }
+/// });
+/// assert_eq!(pollster::block_on(serving).finished, 1);
+/// assert_eq!(io::read_to_string(client)?, "hello");
+/// assert_eq!(executor.join().unwrap(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where tasks are started.

@@ -58,12 +58,17 @@ pub fn sleep_until(deadline: impl Into<Deadline>) -> Sleep {
 /// A future that is ready at a deadline, which may be moved; made by [`sleep`].
 ///
 /// ```
-/// use netwheel::time::sleep;
-/// use std::time::{Duration, Instant};
+/// use futures_lite::future::{block_on, poll_once};
+/// use netwheel::time::{Sleep, sleep};
+/// use std::time::Duration;
 ///
-/// let begun = Instant::now();
-/// pollster::block_on(sleep(Duration::from_millis(5)));
-/// assert!(begun.elapsed() >= Duration::from_millis(5));
+/// let mut patience: Sleep = sleep(Duration::from_millis(5));
+/// block_on(async {
+///     while poll_once(&mut patience).await.is_none() {
+///         sleep(Duration::from_millis(1)).await; // some work
+///     }
+/// });
+/// assert!(patience.is_elapsed());
 /// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]

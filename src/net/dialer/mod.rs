@@ -11,6 +11,25 @@
 //! | `dial` | the phases of one dial, for a thread or a task |
 //! | `unix` | the same for a path |
 //! | `cancel`, `wait` | what ends a dial early, and how it waits |
+//!
+//! ```
+//! use netwheel::net::dialer::{DialError, Dialer, Phase, Resolver};
+//! use netwheel::net::TcpListener;
+//! use std::{io::Read, thread, time::Duration};
+//!
+//! let dialer = Dialer::new();
+//! let listener = TcpListener::bind("127.0.0.1:0")?; // It accepts, and never speaks.
+//! let address = listener.local_addr()?;
+//! let greeted = dialer.dial_with(address, Duration::from_millis(100), |mut stream| {
+//!     stream.read_exact(&mut [0; 8]).map(|()| stream)
+//! });
+//! assert_eq!(DialError::of(&greeted.unwrap_err()).unwrap().phase, Phase::Handshake);
+//!
+//! let stuck = dialer.resolver(Resolver::new(|_, _| loop { thread::park() }));
+//! let error = stuck.dial(("localhost", address.port()), Duration::from_millis(5)).unwrap_err();
+//! assert_eq!(DialError::of(&error).unwrap().phase, Phase::Resolving);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod attempt;
 mod cancel;

@@ -149,7 +149,7 @@ impl Resolver {
     ///     Ok(vec![address])
     /// });
     /// let dialing = Dialer::new().resolver(resolver).dial_async("db.internal:5432", None);
-    /// futures_lite::future::block_on(dialing)?;
+    /// assert_eq!(futures_lite::future::block_on(dialing)?.peer_addr()?, address);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
