@@ -75,13 +75,21 @@ impl Ready {
     /// Whether there is nobody.
     ///
     /// ```
-    /// use netwheel_netpoll::{Poller, Ready};
-    /// use std::time::Duration;
+    /// use netwheel_netpoll::{Direction, Directions, Poller, Ready, sim::Sim};
+    /// use std::task::Waker;
     ///
-    /// let poller = Poller::new()?;
-    /// let mut ready = Ready::new();
-    /// poller.claim().unwrap().poll(Some(Duration::ZERO), &mut ready)?;
-    /// assert!(ready.is_empty(), "nobody waits for anything");
+    /// let poller = Poller::with_backend(Sim::new(0));
+    /// let timer = poller.descriptor()?;
+    /// timer.open_without_file();
+    /// timer.set_deadline(Directions::READ, 1_000_000).unwrap();
+    /// let mut waiter = timer.waiter(Direction::Read);
+    /// assert!(waiter.poll(Waker::noop()).is_pending());
+    ///
+    /// let (mut slot, mut ready) = (poller.claim().unwrap(), Ready::new());
+    /// while ready.is_empty() {
+    ///     slot.poll(None, &mut ready)?;
+    /// }
+    /// assert!(poller.clock().has_passed(1_000_000));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]

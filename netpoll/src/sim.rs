@@ -730,6 +730,7 @@ impl Sim {
     ///
     /// let sim = Sim::new(0);
     /// let poller = Poller::with_backend(sim.clone());
+    /// assert_eq!(sim.wakes(), 0);
     /// (0..3).for_each(|_| poller.wake());
     /// assert_eq!(sim.wakes(), 1, "the kernel is told once");
     /// ```
