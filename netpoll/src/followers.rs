@@ -495,12 +495,18 @@ impl Shared {
         lock(&self.followers)
     }
 
+    /// Nobody polls: sees to it that somebody does, a thread or a worker.
     pub(crate) fn hand_on(&self) {
+        if !self.nudge_follower() {
+            self.rouse_worker();
+        }
+    }
+
+    /// Has a thread poll that blocks, if there is one that may and nobody does.
+    pub(crate) fn nudge_follower(&self) -> bool {
         let mut followers = self.followers();
         let successor = if self.is_polled() { None } else { followers.nominate() };
         drop(followers);
-        if let Some(successor) = successor {
-            successor.nudge();
-        }
+        successor.map(|successor| successor.nudge()).is_some()
     }
 }

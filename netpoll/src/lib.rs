@@ -50,6 +50,7 @@ mod backend;
 pub mod backends {}
 mod cache;
 mod clock;
+mod crew;
 mod desc;
 mod descriptor;
 mod direction;
@@ -77,6 +78,7 @@ mod waiters;
 
 pub use backend::{Backend, Event, Events};
 pub use clock::{Clock, ManualClock};
+pub use crew::{Crew, Hand};
 pub use descriptor::{Descriptor, Waiter};
 pub use direction::{Direction, Directions};
 pub use error::PollError;

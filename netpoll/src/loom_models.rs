@@ -11,6 +11,7 @@
 mod harness;
 mod loom_arm;
 mod loom_break;
+mod loom_crew;
 mod loom_deadline;
 mod loom_followers;
 mod loom_reuse;

@@ -2,6 +2,7 @@
 
 use crate::backend::{Backend, Event, Events};
 use crate::cache::{PollCache, Slots};
+use crate::crew::Idlers;
 use crate::descriptor::Descriptor;
 use crate::followers::Followers;
 use crate::mutant::mutant;
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
     events: Mutex<Events>,
     /// Threads that block and do not poll.
     pub(crate) followers: Mutex<Followers>,
+    pub(crate) idlers: Idlers,
 }
 
 /// The right to poll: one thread at a time has it (SC-3).
@@ -195,6 +197,7 @@ impl Poller {
             polled: AtomicU32::new(0),
             events: Mutex::new(Events::new()),
             followers: Mutex::new(Followers::new()),
+            idlers: Idlers::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -233,12 +236,7 @@ impl Poller {
     /// ```
     #[must_use]
     pub fn claim(&self) -> Option<PollSlot<'_>> {
-        let shared = &*self.shared;
-        if shared.polled.swap(1, Ordering::AcqRel) == 1 {
-            return None;
-        }
-        let claim = Claim(&shared.polled);
-        Some(PollSlot { shared, events: lock(&shared.events), _claim: claim })
+        self.shared.claim()
     }
 
     /// Whether somebody has the right to poll, at this moment.
@@ -351,6 +349,14 @@ impl Poller {
 }
 
 impl Shared {
+    pub(crate) fn claim(&self) -> Option<PollSlot<'_>> {
+        if self.polled.swap(1, Ordering::AcqRel) == 1 {
+            return None;
+        }
+        let claim = Claim(&self.polled);
+        Some(PollSlot { shared: self, events: lock(&self.events), _claim: claim })
+    }
+
     pub(crate) fn is_polled(&self) -> bool {
         self.polled.load(Ordering::Acquire) == 1
     }

@@ -1,47 +1,28 @@
 //! One worker: its queue, where it finds work, and how it waits.
 //!
-//! # Sleeping without missing work
+//! How a worker sleeps without missing work, and which of them polls, is the matter of the poller's
+//! [`Crew`](netwheel_netpoll::Crew). Here is what work is: tasks in some queue, or the shutdown.
 //!
 //! | word | written by | read by | ordering |
 //! |---|---|---|---|
-//! | `idle` | a worker, before it looks for work a last time and after it has slept | whoever made a task runnable, after queueing it | read-modify-writes on both sides, AcqRel |
-//! | `polling` | the worker that has the poll slot | whoever made a task runnable and found nobody parked | under `parked`'s lock |
-//! | `shutdown` | the runtime | workers | Release, Acquire; followed by waking everybody |
-//!
-//! # Who polls while everybody works
-//!
-//! A worker that comes back from a poll with one task runs it and polls again; to wake another
-//! one for the poll slot would cost two context switches for each event. But its task may take
-//! long. So one of the parked workers watches: it looks every now and then whether the slot is
-//! free, and takes it. When nothing has happened between two looks it goes to sleep for good, and
-//! the next one that comes back from a poll wakes it. So nobody wakes while nothing happens, and
-//! events wait for [`WATCH`] at most.
-//!
-//! # Announcing
-//!
-//! A worker announces itself in `idle` and then looks at all queues again; a scheduler of a task
-//! queues it and then looks at `idle`. Both touch `idle` by read-modify-write, so the second of
-//! them sees what the first did before (SC-6).
+//! | `shutdown` | the runtime | workers | Release, Acquire; followed by rousing everybody |
 
 use super::recent::LoopClock;
 use crate::budget;
 use crate::reactor::{Reactor, poll};
 use async_task::{Runnable, ScheduleInfo};
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Queue};
+use netwheel_netpoll::Hand;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
 /// How many tasks in a row may run out of turn because the one before woke them.
 const NEXT_IN_A_ROW: u32 = 3;
-
-/// How often a parked worker looks whether somebody polls, while something happens.
-const WATCH: Duration = Duration::from_millis(5);
 
 /// Tasks that a worker runs before it looks at the shared queue and at the poller (Go's 61).
 const FAIRNESS: u32 = 61;
@@ -52,24 +33,9 @@ pub(crate) struct Scheduler {
     /// Tasks made runnable by threads that are not workers.
     injector: Injector<Runnable>,
     stealers: Box<[Stealer<Runnable>]>,
-    /// Workers that have found nothing to do.
-    idle: AtomicUsize,
-    parked: Mutex<Parked>,
     shutdown: AtomicBool,
     /// A waker for each task that has not ended, so that a shutdown reaches all of them.
     tasks: Mutex<Slab<Waker>>,
-}
-
-#[derive(Debug, Default)]
-struct Parked {
-    /// The workers that neither run nor poll.
-    threads: Vec<Thread>,
-    /// Whether a worker is in a poll that waits.
-    polling: bool,
-    /// Whether one of the threads looks every now and then.
-    watched: bool,
-    /// How often a worker has come back from a poll with something to do.
-    busy_polls: u64,
 }
 
 /// What only the worker's own thread touches.
@@ -80,8 +46,7 @@ pub(crate) struct Worker {
     next: Cell<Option<Runnable>>,
     /// How often `next` may still go before the queue.
     next_left: Cell<u32>,
-    /// `busy_polls` when this worker parked last.
-    busy_polls: Cell<u64>,
+    hand: Hand,
     /// Whether a task runs, and not the poller's list of wakers.
     running: Cell<bool>,
     queue: Queue<Runnable>,
@@ -102,8 +67,6 @@ impl Scheduler {
             reactor,
             injector: Injector::new(),
             stealers: queues.iter().map(Queue::stealer).collect(),
-            idle: AtomicUsize::new(0),
-            parked: Mutex::default(),
             shutdown: AtomicBool::new(false),
             tasks: Mutex::default(),
         };
@@ -127,23 +90,7 @@ impl Scheduler {
 
     /// Sees to it that an idle worker, if there is any, looks for work.
     fn wake_one(&self) {
-        // After the task was queued: see the module's documentation.
-        if self.idle.fetch_add(0, Ordering::AcqRel) == 0 {
-            return;
-        }
-        let mut parked = self.parked();
-        let thread = parked.threads.pop();
-        let polling = parked.polling;
-        drop(parked);
-        match thread {
-            Some(thread) => thread.unpark(),
-            None if polling => self.reactor.poller().wake(),
-            None => {}
-        }
-    }
-
-    fn parked(&self) -> MutexGuard<'_, Parked> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reactor.poller().crew().rouse();
     }
 
     pub(crate) fn tasks(&self) -> MutexGuard<'_, Slab<Waker>> {
@@ -157,11 +104,7 @@ impl Scheduler {
     /// Makes all workers return from [`Worker::run`].
     pub(crate) fn shut_down(&self) {
         self.shutdown.store(true, Ordering::Release);
-        let threads = core::mem::take(&mut self.parked().threads);
-        for thread in threads {
-            thread.unpark();
-        }
-        self.reactor.poller().wake();
+        self.reactor.poller().crew().rouse_all();
     }
 
     /// Drops all tasks that have not ended; once the workers are gone.
@@ -202,7 +145,7 @@ impl Worker {
             scheduler,
             next: Cell::default(),
             next_left: Cell::new(NEXT_IN_A_ROW),
-            busy_polls: Cell::default(),
+            hand: Hand::of_this_thread(),
             running: Cell::default(),
             queue,
             index,
@@ -306,81 +249,18 @@ impl Worker {
         if let Some(task) = self.take_injected() {
             self.queue.push(task);
         }
-        if let Some(mut slot) = self.scheduler.reactor.poller().claim() {
+        let poller = self.scheduler.reactor.poller();
+        if let Some(mut slot) = poller.claim() {
             let mut ready = poll(&mut slot, Some(Duration::ZERO));
-            drop(slot);
+            poller.crew().leave(slot);
             ready.wake_all();
-            self.leave_slot_to_others();
         }
     }
 
-    /// This worker is busy: if there is an idle one, and none that polls or watches, it takes the
-    /// slot. It may have parked because it found the slot taken just now.
-    fn leave_slot_to_others(&self) {
-        let scheduler = &*self.scheduler;
-        if scheduler.stealers.len() == 1 {
-            return;
-        }
-        let parked = scheduler.parked();
-        let is_attended = parked.polling || parked.watched;
-        drop(parked);
-        if !is_attended {
-            scheduler.wake_one();
-        }
-    }
-
-    /// Waits for work: in the poller if nobody else does, else parked.
+    /// Waits for work: in the poller if nobody else does, else asleep.
     fn wait(&self) {
-        let scheduler = &*self.scheduler;
-        scheduler.idle.fetch_add(1, Ordering::AcqRel);
-        match scheduler.reactor.poller().claim() {
-            Some(mut slot) => {
-                scheduler.parked().polling = true;
-                let delay = if self.has_work() { Some(Duration::ZERO) } else { None };
-                let mut ready = poll(&mut slot, delay);
-                let mut parked = scheduler.parked();
-                // Before the slot is left: it says nothing of the next worker in it.
-                parked.polling = false;
-                parked.busy_polls += u64::from(!ready.is_empty());
-                let watched = parked.watched;
-                drop(parked);
-                drop(slot);
-                scheduler.idle.fetch_sub(1, Ordering::AcqRel);
-                let released = ready.wake_all();
-                if released > 1 || (released == 1 && !watched) {
-                    scheduler.wake_one();
-                }
-                if released > 0 {
-                    scheduler.reactor.poller().hand_on();
-                }
-            }
-            None => self.park(),
-        }
-    }
-
-    fn park(&self) {
-        let scheduler = &*self.scheduler;
-        let me = thread::current();
-        let mut parked = scheduler.parked();
-        parked.threads.push(me.clone());
-        let before = self.busy_polls.replace(parked.busy_polls);
-        let watches = !parked.watched && parked.busy_polls != before;
-        parked.watched |= watches;
-        drop(parked);
-        // The slot may have been left in between: the worker that left it found nobody.
-        let left = !scheduler.reactor.poller().is_polled();
-        if !left && !self.has_work() {
-            if watches {
-                thread::park_timeout(WATCH);
-            } else {
-                thread::park();
-            }
-        }
-        let mut parked = scheduler.parked();
-        parked.threads.retain(|thread| thread.id() != me.id());
-        parked.watched &= !watches;
-        drop(parked);
-        scheduler.idle.fetch_sub(1, Ordering::AcqRel);
+        let crew = self.scheduler.reactor.poller().crew();
+        crew.wait(&self.hand, || self.has_work(), poll);
     }
 
     /// Whether there is anything to do but wait, after having announced it.
