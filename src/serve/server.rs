@@ -147,10 +147,10 @@ impl<L: Listener> Server<L> {
     /// let server = Server::new(listener).limit(1);
     /// let (handle, served) = (server.handle(), AtomicU32::new(0));
     /// let report = server.threads(move |_: TcpStream, _| {
-    ///     assert_eq!(handle.open(), 1, "the others wait in the kernel's queue");
     ///     if served.fetch_add(1, Ordering::Relaxed) == 2 {
     ///         handle.shutdown();
     ///     }
+    ///     assert_eq!(handle.open(), 1, "the others wait in the kernel's queue");
     /// });
     /// assert_eq!((report.finished, report.panicked), (3, 0));
     /// # Ok::<(), std::io::Error>(())
