@@ -75,15 +75,20 @@ impl<T: AsFd> Pollable<T> {
     /// ```
     /// use netwheel::{Pollable, is_deadline};
     /// use std::io::{Read, Write};
-    /// use std::time::Instant;
+    /// use std::time::{Duration, Instant};
+    /// use std::thread;
     ///
     /// let (reader, mut writer) = std::io::pipe()?;
     /// let mut pollable = Pollable::new(reader)?;
     /// pollable.set_deadline(Instant::now())?;
     /// assert!(is_deadline(&pollable.read(&mut [0]).unwrap_err()));
     /// let mut reader = pollable.into_inner(); // which has no deadlines, and blocks
-    /// writer.write_all(b"!")?;
+    /// let writing = thread::spawn(move || {
+    ///     thread::sleep(Duration::from_millis(5));
+    ///     writer.write_all(b"!")
+    /// });
     /// assert_eq!(reader.read(&mut [0])?, 1);
+    /// # writing.join().unwrap()?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_inner(self) -> T {

@@ -384,18 +384,20 @@ impl Handle {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::{io::Read, time::Duration};
+    /// use std::io::Read;
+    /// use std::time::{Duration, Instant};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let _silent = TcpStream::connect(listener.local_addr()?)?;
     /// let server = Server::new(listener).drain(Duration::from_secs(60));
-    /// let handle = server.handle();
+    /// let (handle, begun) = (server.handle(), Instant::now());
     /// let report = server.threads(move |mut stream: TcpStream, _| {
     ///     handle.shutdown(); //                     the first Ctrl-C
     ///     handle.shutdown_by(Duration::ZERO); //    the second
     ///     stream.read(&mut [0])
     /// });
     /// assert_eq!(report.cut, 1);
+    /// assert!(begun.elapsed() < Duration::from_secs(60), "at once");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown_by(&self, deadline: impl Into<Deadline>) {

@@ -147,10 +147,10 @@ impl<L: Listener> Server<L> {
     /// let server = Server::new(listener).limit(1);
     /// let (handle, served) = (server.handle(), AtomicU32::new(0));
     /// let report = server.threads(move |_: TcpStream, _| {
-    ///     assert_eq!(handle.open(), 1, "the others wait in the kernel's queue");
     ///     if served.fetch_add(1, Ordering::Relaxed) == 2 {
     ///         handle.shutdown();
     ///     }
+    ///     assert_eq!(handle.open(), 1, "the others wait in the kernel's queue");
     /// });
     /// assert_eq!((report.finished, report.panicked), (3, 0));
     /// # Ok::<(), std::io::Error>(())
@@ -166,17 +166,19 @@ impl<L: Listener> Server<L> {
     /// ```
     /// use netwheel::net::{TcpListener, TcpStream};
     /// use netwheel::serve::Server;
-    /// use std::{io::Read, time::Duration};
+    /// use std::io::Read;
+    /// use std::time::{Duration, Instant};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:0")?;
     /// let _silent = TcpStream::connect(listener.local_addr()?)?;
     /// let server = Server::new(listener).drain(Duration::from_millis(5));
-    /// let handle = server.handle();
+    /// let (handle, begun) = (server.handle(), Instant::now());
     /// let report = server.threads(move |mut stream: TcpStream, _| {
     ///     handle.shutdown();
     ///     stream.read(&mut [0]) // ends when the connection is cut
     /// });
     /// assert_eq!(report.cut, 1);
+    /// assert!(begun.elapsed() < Duration::from_secs(5), "as it would be otherwise");
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn drain(self, time: Duration) -> Self {

@@ -171,7 +171,7 @@ impl Phases {
     /// # use netwheel::hyper::RequestBody;
     /// use futures_lite::future::block_on;
     /// use netwheel::hyper::Phases;
-    /// use netwheel::{is_deadline, net::UnixStream};
+    /// use netwheel::{DeadlineExceeded, Direction, net::UnixStream};
     /// use std::{convert::Infallible, io::Write, time::Duration};
     ///
     /// async fn large(_: Request<RequestBody<Incoming>>) -> Result<Response<String>, Infallible> {
@@ -183,7 +183,7 @@ impl Phases {
     /// let phases = Phases::new().write(Duration::from_millis(5));
     /// let (stream, service) = phases.serve(stream, service_fn(large))?;
     /// let error = block_on(http1::Builder::new().serve_connection(stream, service)).unwrap_err();
-    /// assert!(is_deadline(&error));
+    /// assert_eq!(DeadlineExceeded::of(&error).unwrap().which, Direction::Write);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub const fn write(mut self, write: Duration) -> Self {
