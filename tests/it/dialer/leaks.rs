@@ -3,7 +3,7 @@
 use super::unix::{Dir, full};
 use super::{Seen, Silent, dial_error, expires, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
-use netwheel::net::dialer::{Canceller, Phase, Resolver};
+use netwheel::net::dialer::{Canceller, Phase};
 use netwheel::net::{Dialer, UnixListener};
 use netwheel::{is_canceled, is_deadline};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -283,7 +283,7 @@ fn cn1_what_fails_at_once_is_not_registered() {
 fn a_thread_that_cannot_be_started_fails_its_dial_alone() {
     in_child("dialer::leaks::a_thread_that_cannot_be_started_fails_its_dial_alone", || {
         let (_listener, address) = live();
-        let resolver = Resolver::with_limit(1, move |_, _| Ok(vec![address]));
+        let (resolver, answers) = gated(1);
         let dialer = Dialer::new().resolver(resolver.clone());
         let before = getrlimit(Resource::As);
         // Room for anything but the stack of a thread.
@@ -300,6 +300,17 @@ fn a_thread_that_cannot_be_started_fails_its_dial_alone() {
             assert_eq!(dial_error(&error).phase, Phase::Resolving);
         }
         assert_eq!((resolver.in_flight(), resolver.queued()), (0, 0));
-        dialer.dial("name.example:80", PATIENCE).unwrap();
+
+        // There is room for one, and for no more than that.
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut dialing = [(); 2].map(|()| dialer.dial_async("name.example:80", None));
+        for dialing in &mut dialing {
+            assert!(Pin::new(dialing).poll(cx).is_pending());
+        }
+        assert_eq!((resolver.in_flight(), resolver.queued()), (1, 1));
+        for dialing in dialing {
+            answers.send(address).unwrap();
+            pollster::block_on(dialing).unwrap();
+        }
     });
 }
