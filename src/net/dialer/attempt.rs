@@ -125,7 +125,8 @@ fn stands(error: Option<io::Error>, peer: impl FnOnce() -> io::Result<()>) -> io
 #[cfg(all(test, unix))]
 mod tests {
     use super::{Attempt, Begun, begun, connected, stands};
-    use crate::net::TcpListener;
+    use crate::fd::Fd;
+    use crate::net::{TcpListener, TcpStream};
     use crate::{Deadline, DeadlineExceeded, is_deadline, sys};
     use netwheel_netpoll::Direction;
     use std::io::{self, ErrorKind};
@@ -160,17 +161,19 @@ mod tests {
         assert_eq!(sys::socket::is_gone(&os(libc::EINVAL)), says_so);
         assert!(!sys::socket::is_gone(&ErrorKind::InvalidInput.into()), "it is not the kernel's");
 
-        // Without being asked for its peer; but in time.
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut attempt = Attempt::start(address, None, FAR.into()).unwrap();
-        attempt.begun = Begun::Gone;
-        attempt.stream.shutdown(std::net::Shutdown::Both).unwrap();
-        assert!(matches!(attempt.poll(Waker::noop()), Poll::Ready(Ok(()))));
-        attempt.set_deadline(Instant::now().into()).unwrap();
-        assert!(
-            matches!(attempt.poll(Waker::noop()), Poll::Ready(Err(error)) if is_deadline(&error))
-        );
+        // Without being asked for its peer, which this one never had; but in time.
+        let address = ([127, 0, 0, 1], 80).into();
+        let attempt = |begun| {
+            let (domain, kind) = (socket2::Domain::IPV4, socket2::Type::STREAM);
+            let socket = sys::socket::new(domain, kind, None).unwrap();
+            Attempt { address, stream: TcpStream { fd: Fd::new(socket.into()).unwrap() }, begun }
+        };
+        assert!(attempt(Begun::UnderWay).poll(Waker::noop()).is_pending());
+        let gone = attempt(Begun::Gone);
+        assert!(matches!(gone.poll(Waker::noop()), Poll::Ready(Ok(()))));
+        gone.set_deadline(Instant::now().into()).unwrap();
+        let Poll::Ready(Err(late)) = gone.poll(Waker::noop()) else { panic!("it has passed") };
+        assert!(is_deadline(&late), "{late}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What a dial leaves behind: nothing. Each test has a process of its own, to count in.
 
 use super::unix::{Dir, full};
-use super::{Seen, Silent, dial_error, gated, live, refusing};
+use super::{Seen, Silent, dial_error, expires, gated, live, refusing};
 use crate::sockets::util::{PATIENCE, ends, eventually, in_child, ms};
-use netwheel::net::Dialer;
-use netwheel::net::dialer::{Canceller, Phase, Resolver};
+use netwheel::net::dialer::{Canceller, Phase};
+use netwheel::net::{Dialer, UnixListener};
 use netwheel::{is_canceled, is_deadline};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
@@ -154,6 +154,14 @@ fn a_dial_that_ends_leaves_its_canceller() {
         eventually("it connects", || Pin::new(&mut connecting).poll(cx).is_ready());
         assert_eq!(Arc::strong_count(&idle), 2);
         drop(connecting);
+
+        let dir = Dir::new("dial-leaves");
+        let path = dir.0.join("listener");
+        let _listener = UnixListener::bind(&path).unwrap();
+        let mut connecting = dialer.dial_unix_async(&path, None);
+        assert!(Pin::new(&mut connecting).poll(cx).is_ready());
+        assert_eq!(Arc::strong_count(&idle), 2);
+        drop(connecting);
         canceller.cancel();
     });
 }
@@ -215,11 +223,13 @@ fn a_thread_that_dials_needs_no_other() {
 
         let (resolver, answers) = gated(4);
         let named = Dialer::new().resolver(resolver.clone());
-        for _ in 0..4 {
-            named.dial("slow.example:80", ms(10)).unwrap_err();
+        for n in 1..=4 {
+            let dial = |deadline| named.dial("slow.example:80", deadline).unwrap_err();
+            expires(dial, |_| resolver.in_flight() == n);
         }
-        let ours = threads().iter().filter(|name| name.starts_with("netwheel-resol")).count();
-        assert_eq!(ours, 4, "{:?}", threads());
+        let ours = || threads().iter().filter(|name| name.starts_with("netwheel")).count();
+        eventually("they have their names", || ours() >= 4);
+        assert_eq!(ours(), 4, "{:?}", threads());
         drop(answers);
         eventually("they come back", || threads().iter().all(|name| !name.starts_with("netwheel")));
         assert_eq!(resolver.abandoned(), 0);
@@ -273,7 +283,7 @@ fn cn1_what_fails_at_once_is_not_registered() {
 fn a_thread_that_cannot_be_started_fails_its_dial_alone() {
     in_child("dialer::leaks::a_thread_that_cannot_be_started_fails_its_dial_alone", || {
         let (_listener, address) = live();
-        let resolver = Resolver::with_limit(1, move |_, _| Ok(vec![address]));
+        let (resolver, answers) = gated(1);
         let dialer = Dialer::new().resolver(resolver.clone());
         let before = getrlimit(Resource::As);
         // Room for anything but the stack of a thread.
@@ -290,6 +300,17 @@ fn a_thread_that_cannot_be_started_fails_its_dial_alone() {
             assert_eq!(dial_error(&error).phase, Phase::Resolving);
         }
         assert_eq!((resolver.in_flight(), resolver.queued()), (0, 0));
-        dialer.dial("name.example:80", PATIENCE).unwrap();
+
+        // There is room for one, and for no more than that.
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut dialing = [(); 2].map(|()| dialer.dial_async("name.example:80", None));
+        for dialing in &mut dialing {
+            assert!(Pin::new(dialing).poll(cx).is_pending());
+        }
+        assert_eq!((resolver.in_flight(), resolver.queued()), (1, 1));
+        for dialing in dialing {
+            answers.send(address).unwrap();
+            pollster::block_on(dialing).unwrap();
+        }
     });
 }

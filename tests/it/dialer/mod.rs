@@ -17,6 +17,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Wake;
+use std::time::Instant;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Form {
@@ -80,6 +81,27 @@ fn check_deadline(error: &io::Error, phase: Phase) {
     let dial = dial_error(error);
     assert!(dial.is_deadline() && !dial.is_canceled(), "{error}");
     assert_eq!(dial.phase, phase, "{error}");
+}
+
+/// Dials with a deadline that passes; on a busy machine it may do so before the dial `has_begun` with
+/// what the test is about: then again, and with more time. Returns the error of the one that had.
+#[track_caller]
+fn expires(
+    mut dial: impl FnMut(Instant) -> io::Error,
+    mut has_begun: impl FnMut(&io::Error) -> bool,
+) -> io::Error {
+    let mut time = ms(20);
+    loop {
+        let deadline = Instant::now() + time;
+        let error = dial(deadline);
+        assert!(Instant::now() >= deadline, "early: {error}");
+        assert!(is_deadline(&error), "{error}");
+        if has_begun(&error) {
+            return error;
+        }
+        assert!(time < PATIENCE, "it never begins: {error}");
+        time *= 2;
+    }
 }
 
 /// A listener whose backlog is full answers no more: the only peer on this machine that is silent.

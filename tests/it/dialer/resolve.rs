@@ -1,6 +1,6 @@
 //! Names that resolve badly, and the threads that it takes.
 
-use super::{FORMS, Form, Panics, check_deadline, dial_error, gated, live};
+use super::{FORMS, Form, Panics, check_deadline, dial_error, expires, gated, live};
 use crate::sockets::util::{PATIENCE, ends, eventually, ms};
 use netwheel::net::Dialer;
 use netwheel::net::dialer::{Canceller, Phase, Reason, Resolver};
@@ -8,8 +8,8 @@ use netwheel::{is_canceled, is_deadline};
 use std::future::{Future, pending};
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Instant;
 
@@ -65,14 +65,21 @@ fn what_the_resolver_says_after_the_deadline_is_a_deadline() {
             [|| Err(io::Error::new(ErrorKind::PermissionDenied, "no names today")), || Ok(vec![])];
         for form in FORMS {
             for answer in answers {
-                let deadline = Instant::now() + ms(20);
-                // It answers in the step in which it is asked, and takes too long for it.
-                let late = Resolver::from_async(move |_, _| async move {
-                    thread::sleep(deadline.saturating_duration_since(Instant::now()));
-                    answer()
-                });
-                let dialer = Dialer::new().resolver(late);
-                let error = form.dial(&dialer, "name.example:80", deadline).unwrap_err();
+                let (sender, asked) = mpsc::channel();
+                let dial = |deadline: Instant| {
+                    let sender = sender.clone();
+                    // It answers in the step in which it is asked, and takes too long for it.
+                    let late = Resolver::from_async(move |_, _| {
+                        sender.send(()).unwrap();
+                        async move {
+                            thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                            answer()
+                        }
+                    });
+                    let dialer = Dialer::new().resolver(late);
+                    form.dial(&dialer, "name.example:80", deadline).unwrap_err()
+                };
+                let error = expires(dial, |_| asked.try_recv().is_ok());
                 check_deadline(&error, Phase::Resolving);
                 let said = answer().err().unwrap_or_else(|| ErrorKind::InvalidInput.into()).kind();
                 let source = dial_error(&error).source.as_ref();
@@ -86,16 +93,24 @@ fn what_the_resolver_says_after_the_deadline_is_a_deadline() {
 #[test]
 fn a_failure_that_is_heard_after_the_deadline_is_a_deadline() {
     ends(|| {
-        let (resolver, answers) = gated(1);
-        let dialer = Dialer::new().resolver(resolver.clone());
-        let deadline = Instant::now() + ms(20);
-        let mut dialing = dialer.dial_async("slow.example:80", deadline);
-        let cx = &mut Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut dialing).poll(cx).is_pending());
-        drop(answers);
-        eventually("it has answered", || resolver.in_flight() == 0);
-        thread::sleep(deadline.saturating_duration_since(Instant::now()));
-        check_deadline(&pollster::block_on(dialing).unwrap_err(), Phase::Resolving);
+        let (sender, asked) = mpsc::channel();
+        let dial = |deadline: Instant| {
+            let (resolver, answers) = gated(1);
+            let dialer = Dialer::new().resolver(resolver.clone());
+            let mut dialing = dialer.dial_async("slow.example:80", deadline);
+            let cx = &mut Context::from_waker(Waker::noop());
+            match Pin::new(&mut dialing).poll(cx) {
+                Poll::Ready(late) => late.unwrap_err(),
+                Poll::Pending => {
+                    sender.send(()).unwrap();
+                    drop(answers);
+                    eventually("it has answered", || resolver.in_flight() == 0);
+                    thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                    pollster::block_on(dialing).unwrap_err()
+                }
+            }
+        };
+        check_deadline(&expires(dial, |_| asked.try_recv().is_ok()), Phase::Resolving);
     });
 }
 
@@ -107,9 +122,8 @@ fn a_name_that_resolves_slowly_is_given_up_and_its_thread_counted_until_it_is_ba
             let (resolver, answers) = gated(8);
             let dialer = Dialer::new().resolver(resolver.clone());
             for n in 1..=3 {
-                let deadline = Instant::now() + ms(20);
-                let error = form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
-                assert!(Instant::now() >= deadline, "early");
+                let dial = |deadline| form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
+                let error = expires(dial, |_| resolver.in_flight() == n);
                 check_deadline(&error, Phase::Resolving);
                 assert_eq!((resolver.in_flight(), resolver.abandoned()), (n, n));
             }
@@ -132,9 +146,12 @@ fn with_all_threads_busy_a_dial_waits_and_its_error_says_for_what() {
         let (_listener, address) = live();
         let (resolver, answers) = gated(2);
         let dialer = Dialer::new().resolver(resolver.clone());
-        for phase in [Phase::Resolving, Phase::Resolving, Phase::Queued, Phase::Queued] {
-            let error = dialer.dial("stuck.example:80", ms(20)).unwrap_err();
-            check_deadline(&error, phase);
+        let dial = |deadline| dialer.dial("stuck.example:80", deadline).unwrap_err();
+        for n in 1..=2 {
+            check_deadline(&expires(dial, |_| resolver.in_flight() == n), Phase::Resolving);
+        }
+        for _ in 0..2 {
+            expires(dial, |error| dial_error(error).phase == Phase::Queued);
             assert_eq!(resolver.queued(), 0, "who gives up leaves the queue");
         }
         assert_eq!((resolver.in_flight(), resolver.abandoned()), (2, 2), "the bound holds");
@@ -202,7 +219,7 @@ fn a_waker_that_panics_takes_no_place_in_the_pool() {
 
 #[test]
 fn an_async_resolver_takes_no_thread_and_is_dropped_when_given_up() {
-    struct Dropped(std::sync::mpsc::Sender<()>);
+    struct Dropped(mpsc::Sender<()>);
     impl Drop for Dropped {
         fn drop(&mut self) {
             self.0.send(()).unwrap();
@@ -211,9 +228,11 @@ fn an_async_resolver_takes_no_thread_and_is_dropped_when_given_up() {
     ends(|| {
         let (_listener, address) = live();
         for form in FORMS {
-            let (sender, dropped) = std::sync::mpsc::channel();
+            let (sender, dropped) = mpsc::channel();
+            let (asks, asked) = mpsc::channel();
             let stuck = Resolver::from_async(move |name, port| {
                 assert_eq!((name.as_str(), port), ("slow.example", 80));
+                asks.send(()).unwrap();
                 let dropped = Dropped(sender.clone());
                 async move {
                     let _dropped = dropped;
@@ -221,10 +240,8 @@ fn an_async_resolver_takes_no_thread_and_is_dropped_when_given_up() {
                 }
             });
             let dialer = Dialer::new().resolver(stuck.clone());
-            let deadline = Instant::now() + ms(20);
-            let error = form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
-            assert!(Instant::now() >= deadline, "early");
-            check_deadline(&error, Phase::Resolving);
+            let dial = |deadline| form.dial(&dialer, "slow.example:80", deadline).unwrap_err();
+            check_deadline(&expires(dial, |_| asked.try_recv().is_ok()), Phase::Resolving);
             dropped.try_recv().expect("it is dropped before the dial ends");
             assert_eq!((stuck.in_flight(), stuck.abandoned()), (0, 0));
 

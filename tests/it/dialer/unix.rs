@@ -5,6 +5,7 @@ use netwheel::net::dialer::{Canceller, DialError, Phase};
 use netwheel::net::{Dialer, UnixListener, UnixStream};
 use netwheel::{Deadline, is_canceled, is_deadline};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
@@ -40,15 +41,22 @@ impl Drop for Dir {
 }
 
 /// A listener whose queue is full, and what fills it.
-pub(super) fn full(path: &Path) -> (UnixListener, Vec<UnixStream>) {
+pub(super) fn full(path: &Path) -> (UnixListener, Vec<OwnedFd>) {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
     let listener = UnixListener::bind(path).unwrap();
     rustix::net::listen(&listener, 0).unwrap();
+    let address = SocketAddrUnix::new(path).unwrap();
     let mut filling = Vec::new();
-    while let Ok(stream) = UnixStream::connect_deadline(path, ms(20)) {
-        filling.push(stream);
+    loop {
+        let (unix, stream) = (AddressFamily::UNIX, SocketType::STREAM);
+        let socket = rustix::net::socket_with(unix, stream, SocketFlags::NONBLOCK, None).unwrap();
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) => filling.push(socket),
+            Err(rustix::io::Errno::AGAIN) => return (listener, filling),
+            Err(error) => panic!("{error}"),
+        }
         assert!(filling.len() < 100, "the queue is never full");
     }
-    (listener, filling)
 }
 
 #[test]
