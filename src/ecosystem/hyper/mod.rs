@@ -28,10 +28,7 @@
 //! let connection = http1::Builder::new()
 //!     .timer(netwheel::hyper::Timer)
 //!     .serve_connection(stream, service_fn(hello));
-//! # let served =
-//! netwheel::rt::run_local(connection)?
-//! # ; served
-//!     .expect("a request and an end");
+//! pollster::block_on(connection).expect("a request and an end");
 //!
 //! let mut response = String::new();
 //! client.read_to_string(&mut response)?;

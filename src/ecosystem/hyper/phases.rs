@@ -67,7 +67,7 @@ use std::time::{Duration, Instant};
 /// let (stream, _) = listener.accept()?;
 /// let (stream, service) = PHASES.serve(stream, service_fn(hello))?;
 /// let connection = http1::Builder::new().serve_connection(stream, service);
-/// let error = netwheel::rt::run_local(connection)?.unwrap_err();
+/// let error = pollster::block_on(connection).unwrap_err();
 /// assert!(netwheel::is_deadline(&error));
 /// # Ok::<(), std::io::Error>(())
 /// ```
