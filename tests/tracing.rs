@@ -3,7 +3,7 @@
 //! A program of its own, since what is told of is decided once for a process: the first thread that
 //! comes to a place in the code asks its own subscriber whether that place matters, and the answer
 //! is kept. So there is one subscriber for all threads, in place before anything is told.
-#![cfg(feature = "tracing")]
+#![cfg(all(feature = "tracing", unix))]
 
 use netwheel::net::{TcpListener, TcpStream, UnixStream};
 use netwheel::pipe::pipe;
