@@ -161,21 +161,21 @@ pub struct Guarded<S, P = Idle> {
 /// When the deadlines are moved, and to what.
 pub trait Policy {
     /// A read begins, or goes on.
-    fn reads(&mut self, _stream: &impl SetDeadline) {}
+    fn reads(&mut self) {}
 
     /// A read has to wait.
-    fn read_waits(&mut self, _stream: &impl SetDeadline) {}
+    fn read_waits(&mut self) {}
 
     /// A read has succeeded.
     fn has_read(&mut self, stream: &impl SetDeadline);
 
     /// A read has failed. Whether it is to be tried again.
-    fn has_failed(&mut self, _stream: &impl SetDeadline, _error: &io::Error) -> bool {
+    fn has_failed(&mut self, _error: &io::Error) -> bool {
         false
     }
 
     /// A write has to wait, which is told once of each.
-    fn write_waits(&mut self, _stream: &impl SetDeadline) {}
+    fn write_waits(&mut self) {}
 
     /// A write has succeeded.
     fn has_written(&mut self, stream: &impl SetDeadline, has_waited: bool);
@@ -268,17 +268,17 @@ impl<S: SetDeadline, P: Policy> Guarded<S, P> {
         cx: &mut Context<'_>,
         read: impl FnOnce(&S, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.policy.reads(&self.stream);
+        self.policy.reads();
         let result = read(&self.stream, cx);
         match &result {
             Poll::Ready(Ok(_)) => self.policy.has_read(&self.stream),
             Poll::Ready(Err(error)) => {
-                if self.policy.has_failed(&self.stream, error) {
+                if self.policy.has_failed(error) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
             }
-            Poll::Pending => self.policy.read_waits(&self.stream),
+            Poll::Pending => self.policy.read_waits(),
         }
         result
     }
@@ -295,7 +295,7 @@ impl<S: SetDeadline, P: Policy> Guarded<S, P> {
             Poll::Ready(Ok(_)) => self.policy.has_written(&self.stream, has_waited),
             Poll::Ready(Err(_)) => {}
             Poll::Pending if has_waited => {}
-            Poll::Pending => self.policy.write_waits(&self.stream),
+            Poll::Pending => self.policy.write_waits(),
         }
         result
     }
@@ -441,7 +441,7 @@ mod tests {
     impl Policy for Waits {
         fn has_read(&mut self, _: &impl SetDeadline) {}
 
-        fn write_waits(&mut self, _: &impl SetDeadline) {
+        fn write_waits(&mut self) {
             self.0 += 1;
         }
 

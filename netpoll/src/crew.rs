@@ -31,6 +31,7 @@
 //! A deadline does not wait: the slot is not left to nobody if one is due before the watcher
 //! looks, and a deadline that comes to be due earlier rouses a sleeper, who takes the slot.
 
+use crate::followers::WATCH;
 use crate::mutant::mutant;
 use crate::poller::Shared;
 use crate::sync::{AtomicU32, Mutex, MutexGuard, Ordering, Sleeper, lock};
@@ -38,9 +39,6 @@ use crate::{PollSlot, Poller, Ready};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How often a sleeping worker looks whether somebody polls, while something happens.
-const WATCH: Duration = Duration::from_millis(5);
 
 /// The workers of a scheduler, as far as they are idle; from [`Poller::crew`].
 ///
@@ -118,8 +116,6 @@ pub struct Hand {
 
 impl Hand {
     /// The worker that runs in this thread.
-    ///
-    /// See [`Crew`] for an example.
     ///
     /// ```
     /// use netwheel_netpoll::Hand;
@@ -214,7 +210,7 @@ impl Crew<'_> {
     /// Has an idle worker, if there is any, look for work: one that sleeps, else the one that
     /// polls. To be called after the work was queued.
     ///
-    /// From any thread. See [`Crew`] for an example.
+    /// From any thread.
     ///
     /// ```
     /// use netwheel_netpoll::Poller;
@@ -301,8 +297,6 @@ impl Crew<'_> {
     /// `has_work` says whether there is anything to do but wait; it is asked after the worker was
     /// announced as idle, so that [`rouse`](Self::rouse) finds it. `poll` polls with the delay
     /// that it is given, which is zero if there is work.
-    ///
-    /// See [`Crew`] for an example.
     ///
     /// ```
     /// use netwheel_netpoll::{Direction, Directions, Hand, Poller, Ready};
@@ -402,8 +396,7 @@ impl Crew<'_> {
         let before = hand.busy_polls.replace(berths.busy_polls);
         let watches = berths.watch.is_none() && berths.busy_polls != before;
         if watches {
-            let until = self.shared.clock.now().saturating_add(WATCH.as_nanos() as u64);
-            berths.watch = Some(until);
+            berths.watch = Some(self.shared.next_look());
         }
         drop(berths);
         // It may have been left in between: the worker that left it found nobody.

@@ -44,7 +44,7 @@ use std::time::Duration;
 
 /// How often the watcher looks whether somebody polls: how late an event can be because nobody
 /// does, while all others are busy.
-const WATCH: Duration = Duration::from_millis(5);
+pub(crate) const WATCH: Duration = Duration::from_millis(5);
 
 /// A leader that was back in so many nanoseconds leaves the slot to nobody: a few hand-offs between
 /// processors take as long.
@@ -280,7 +280,7 @@ impl Poller {
                 let nudged = mutant!(was.nudged, "a nudge ends with its thread" => false);
                 let watcher = mutant!(was.watcher, "a watch ends with its thread" => false);
                 if nudged || watcher {
-                    self.hand_on();
+                    self.shared.hand_on();
                 }
                 break;
             }
@@ -308,7 +308,7 @@ impl Poller {
         let watches = may_poll
             && followers.watch.is_none()
             && watched.is_some_and(|leaves| leaves != followers.leaves);
-        let until = watches.then(|| self.next_look());
+        let until = watches.then(|| self.shared.next_look());
         let key = followers.list(parker, may_poll, until);
         let claims = mutant!(may_poll, "a follower claims and is then listed" => false);
         Place { key, claims, timeout: watches.then_some(WATCH), leaves: followers.leaves }
@@ -319,10 +319,6 @@ impl Poller {
         let may_poll = duty() != Duty::Sleep;
         let key = self.shared.followers().list(parker, may_poll, None);
         Place { key, claims: may_poll, timeout: None, leaves: 0 }
-    }
-
-    fn next_look(&self) -> u64 {
-        self.clock().now().saturating_add(WATCH.as_nanos() as u64)
     }
 
     /// Polls until `parker` is notified, and leaves the slot; or leaves it to one that it wakes,
@@ -379,7 +375,7 @@ impl Poller {
             return Err(slot);
         }
         let watch = followers.watch;
-        let until = watch.map_or_else(|| self.next_look(), |watch| watch.until);
+        let until = watch.map_or_else(|| self.shared.next_look(), |watch| watch.until);
         if !slot.is_idle_until(until) {
             return Err(slot);
         }
@@ -417,40 +413,6 @@ impl Poller {
         if let Some(successor) = successor {
             successor.nudge();
         }
-    }
-
-    /// Sees to it that a thread that [parks](Self::park) takes the poll slot, if there is one that
-    /// may and nobody has it: to be called by whoever has left it without having parked.
-    ///
-    /// ```
-    /// use netwheel_netpoll::{Duty, Parker, Poller, Ready};
-    /// use std::{io, sync::{Arc, mpsc}, task::Waker, thread, time::Duration};
-    ///
-    /// let poller = &Poller::new()?;
-    /// let mut slot = poller.claim().unwrap();
-    /// thread::scope(|scope| {
-    ///     let (sender, receiver) = mpsc::channel();
-    ///     scope.spawn(move || {
-    ///         let parker = Arc::new(Parker::new());
-    ///         sender.send(Waker::from(Arc::clone(&parker))).unwrap();
-    ///         poller.park(&parker, || Duty::Share);
-    ///     });
-    ///     let other = receiver.recv().unwrap();
-    ///     slot.poll(Some(Duration::from_millis(5)), &mut Ready::new())?;
-    ///
-    ///     // This thread has something to compute: the other one is to poll.
-    ///     drop(slot);
-    ///     poller.hand_on();
-    ///     while !poller.is_polled() {
-    ///         thread::yield_now();
-    ///     }
-    ///     other.wake();
-    ///     io::Result::Ok(())
-    /// })?;
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn hand_on(&self) {
-        self.shared.hand_on();
     }
 
     /// Has all threads that [park](Self::park) asked for their duty again.
@@ -493,6 +455,11 @@ impl Poller {
 impl Shared {
     fn followers(&self) -> MutexGuard<'_, Followers> {
         lock(&self.followers)
+    }
+
+    /// When a watcher looks that begins to watch now.
+    pub(crate) fn next_look(&self) -> u64 {
+        self.clock.now().saturating_add(WATCH.as_nanos() as u64)
     }
 
     /// Nobody polls: sees to it that somebody does, a thread or a worker.

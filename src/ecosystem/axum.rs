@@ -26,7 +26,7 @@
 use crate::net::{TcpListener, TcpStream};
 use crate::serve::pacing::{Failure, Pacing};
 use crate::time::sleep;
-use crate::{Bounds, Guarded, is_closed, is_deadline};
+use crate::{Bounds, Guarded};
 use ::axum::extract::connect_info::Connected;
 use ::axum::serve::{self, IncomingStream};
 use std::future::pending;
@@ -124,13 +124,10 @@ impl<L> Listener<L> {
 
     /// What is to be done after a failure.
     async fn failed(&mut self, error: io::Error) {
-        if is_closed(&error) || is_deadline(&error) {
-            pending().await
-        }
         match Failure::of(&error) {
             Failure::Shortage => sleep(self.pacing.failed()).await,
             Failure::OfAPeer => {}
-            Failure::Final => pending().await,
+            Failure::End | Failure::Final => pending().await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How long to pause when accepting fails: [`Pacing`].
 
-use crate::sys;
+use crate::{is_closed, is_deadline, sys};
 use std::io;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ impl Pacing {
 /// What a failure to accept says of the next time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Failure {
+    /// There is to be none: the listener was closed, or its deadline has passed.
+    End,
     /// It will fail in the same way for ever: there is no listener in that file.
     Final,
     /// A connection has died in the queue, which concerns its peer only (AC-1): the next one may be
@@ -49,6 +51,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn of(error: &io::Error) -> Self {
         match (error.raw_os_error(), error.kind()) {
+            _ if is_closed(error) || is_deadline(error) => Self::End,
             (Some(code), _) if sys::socket::is_no_listener(code) => Self::Final,
             (Some(code), _) if sys::socket::is_of_a_peer(code) => Self::OfAPeer,
             (Some(_), _) => Self::Shortage,
@@ -113,6 +116,7 @@ mod tests {
             assert_eq!(Failure::of(&io::Error::from_raw_os_error(code)), OfAPeer, "{code}");
         }
         assert_eq!(Failure::of(&error::unsupported()), Final);
+        assert_eq!(Failure::of(&error::closed()), Failure::End);
         // Of a listener that is not the kernel's.
         for kind in [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset] {
             assert_eq!(Failure::of(&kind.into()), OfAPeer);

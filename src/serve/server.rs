@@ -3,7 +3,7 @@
 use super::connections::{Connection, Connections, Handle, Until};
 use super::listener::Listener;
 use super::pacing::{Failure, Pacing};
-use crate::{Deadline, SetDeadline, is_closed, is_deadline};
+use crate::{Deadline, SetDeadline};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -303,13 +303,10 @@ impl<L: Listener> Server<L> {
     /// Accepting has failed. Returns what to wait for; the shutdown has begun if there will be no
     /// more.
     pub(super) fn failed(&mut self, error: io::Error) -> Until {
-        if is_closed(&error) || is_deadline(&error) {
-            self.connections.shut_down(None);
-            return self.room();
-        }
         match Failure::of(&error) {
             Failure::Shortage => return self.pause(&error),
             Failure::OfAPeer => {}
+            Failure::End => self.connections.shut_down(None),
             Failure::Final => {
                 self.error = Some(error);
                 self.connections.shut_down(None);

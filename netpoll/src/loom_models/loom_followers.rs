@@ -231,7 +231,7 @@ fn step_down_meets_a_return() {
             slot.poll(None, &mut ready).unwrap();
             drop(slot);
             ready.wake_all();
-            files.poller.hand_on();
+            files.poller.shared.hand_on();
         }
         busy.join().unwrap();
     });

@@ -326,11 +326,11 @@ impl Phases {
 pub struct Conversation(Arc<dyn TakeTurns>);
 
 impl Policy for Conversation {
-    fn reads(&mut self, _: &impl SetDeadline) {
+    fn reads(&mut self) {
         self.0.reads();
     }
 
-    fn read_waits(&mut self, _: &impl SetDeadline) {
+    fn read_waits(&mut self) {
         self.0.read_waits();
     }
 
@@ -338,11 +338,11 @@ impl Policy for Conversation {
         self.0.has_read();
     }
 
-    fn has_failed(&mut self, _: &impl SetDeadline, error: &io::Error) -> bool {
+    fn has_failed(&mut self, error: &io::Error) -> bool {
         self.0.has_failed(error)
     }
 
-    fn write_waits(&mut self, _: &impl SetDeadline) {
+    fn write_waits(&mut self) {
         self.0.write_waits();
     }
 

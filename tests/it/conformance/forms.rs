@@ -34,26 +34,9 @@ macro_rules! common {
     };
 }
 
-macro_rules! deadlines {
-    ($($form:ident),*) => {
-        $(
-            impl<T: Socket> SetDeadline for $form<T> {
-                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    self.0.set_read_deadline(deadline)
-                }
-
-                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    self.0.set_write_deadline(deadline)
-                }
-
-                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                    self.0.set_deadline(deadline)
-                }
-            }
-        )*
-    };
+deadlines! {
+    [T: Socket] Blocking<T>, [T: Socket] Tasks<T>, [T: Socket] Foreign<T>, [T: Socket] Polled<T>,
 }
-deadlines!(Blocking, Tasks, Foreign, Polled);
 
 /// The thread blocks.
 pub(crate) struct Blocking<T>(T);

@@ -4,6 +4,27 @@
 //! its async methods, in tasks of the scheduler and on an executor that knows nothing of this
 //! crate; and through its `poll_*` methods.
 
+/// The deadlines of types with one field.
+macro_rules! deadlines {
+    ($([$($generics:tt)*] $type:ty),* $(,)?) => {
+        $(
+            impl<$($generics)*> SetDeadline for $type {
+                fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_read_deadline(deadline)
+                }
+
+                fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_write_deadline(deadline)
+                }
+
+                fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
+                    self.0.set_deadline(deadline)
+                }
+            }
+        )*
+    };
+}
+
 mod forms;
 mod sockets;
 

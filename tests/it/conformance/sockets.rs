@@ -10,25 +10,6 @@ use std::task::{Context, Poll};
 
 pub(crate) struct Tcp(TcpStream);
 
-/// The deadlines of a type with one field.
-macro_rules! deadlines {
-    ($type:ty) => {
-        impl SetDeadline for $type {
-            fn set_read_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                self.0.set_read_deadline(deadline)
-            }
-
-            fn set_write_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                self.0.set_write_deadline(deadline)
-            }
-
-            fn set_deadline(&self, deadline: Deadline) -> io::Result<()> {
-                self.0.set_deadline(deadline)
-            }
-        }
-    };
-}
-
 macro_rules! streams {
     ($($type:ty: $pair:expr;)*) => {
         $(
@@ -81,7 +62,7 @@ macro_rules! streams {
                 }
             }
 
-            deadlines!($type);
+            deadlines!([] $type);
         )*
     };
 }
@@ -151,7 +132,7 @@ macro_rules! messages {
                 }
             }
 
-            deadlines!($type);
+            deadlines!([] $type);
         )*
     };
 }

@@ -81,21 +81,23 @@ fn one_cancel_ends_all_dials_and_those_to_come() {
     });
 }
 
+/// A dialer that is canceled by what it tells.
+fn canceled_when(is_it: fn(&Event<'_>) -> bool) -> Dialer {
+    let canceller = Canceller::new();
+    Dialer::new().canceller(&canceller).observe(move |event| {
+        if is_it(event) {
+            canceller.cancel();
+        }
+    })
+}
+
 /// CN-5: at the very moment when the connection is found to stand.
 #[test]
 fn c10_a_dial_that_is_canceled_as_it_connects_fails() {
     ends(|| {
         let (listener, address) = live();
         for form in FORMS {
-            let canceller = Canceller::new();
-            let dialer = Dialer::new().canceller(&canceller).observe({
-                let canceller = canceller.clone();
-                move |event| {
-                    if let Event::Connected(_) = event {
-                        canceller.cancel();
-                    }
-                }
-            });
+            let dialer = canceled_when(|event| matches!(event, Event::Connected(_)));
             let shaken = form.dial_with(
                 &dialer,
                 address,
@@ -117,15 +119,7 @@ fn cn4_a_dial_that_is_canceled_before_it_connects_at_once_fails() {
     ends(|| {
         let (listener, address) = live();
         for form in FORMS {
-            let canceller = Canceller::new();
-            let dialer = Dialer::new().canceller(&canceller).observe({
-                let canceller = canceller.clone();
-                move |event| {
-                    if let Event::Trying(_) = event {
-                        canceller.cancel();
-                    }
-                }
-            });
+            let dialer = canceled_when(|event| matches!(event, Event::Trying(_)));
             let error = form.dial(&dialer, address, PATIENCE).unwrap_err();
             assert!(is_canceled(&error), "{error}");
             let (mut server, _) = listener.accept().unwrap();

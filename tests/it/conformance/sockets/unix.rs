@@ -60,7 +60,7 @@ impl Socket for Any {
     }
 }
 
-deadlines!(Any);
+deadlines!([] Any);
 
 /// An end of a pipe. The end that writes cannot read, and the other way round.
 pub(crate) enum End {
